@@ -131,6 +131,7 @@ struct order {
     int64_t lots;              /* signed */
     int64_t filled_lots;       /* signed, towards lots */
     int64_t limit_ticks;       /* 0 = market */
+    int64_t mark_ticks;        /* last price when it was made: values a market order */
     int64_t stop_ticks;        /* bracket that the venue shall keep, or trigger of a stop order; 0 = none */
     int64_t target_ticks;
     int64_t created_ns;
@@ -182,6 +183,22 @@ struct position {
     int64_t trade_realised_e8; /* of the current round trip so far */
     int64_t trade_fees_e8;
     int64_t trade_peak_lots;   /* largest absolute size of the current round trip */
+    int64_t entry_ticks;       /* of the first fill of the current round trip */
+    uint64_t wish_id;
+};
+
+/* A round trip, told when a position becomes flat. */
+struct trade {
+    uint64_t number;           /* 1, 2, ... within the account */
+    uint16_t agent, instrument, position;
+    uint8_t is_long;
+    uint8_t purpose;           /* enum order_purpose of the fill that closed it */
+    int32_t reason;            /* of that fill */
+    int64_t lots;              /* largest absolute size */
+    int64_t opened_ns, closed_ns;
+    int64_t entry_ticks, exit_ticks; /* of the first and of the last fill */
+    int64_t realised_e8, fees_e8;    /* result = realised - fees */
+    int64_t mae_e8, mfe_e8;
     uint64_t wish_id;
 };
 
@@ -209,7 +226,10 @@ struct book {
     int64_t day;               /* number of the trading day, -1 = not started */
     uint32_t position_count;
     uint32_t agent_count;
+    uint32_t open_count;       /* positions with lots, in `open`, in the order they were opened */
+    uint32_t reserved;
     uint64_t trades_closed;
+    uint16_t open[POSITIONS_MAX];
     struct agent_account agents[AGENTS_MAX];
     struct position positions[POSITIONS_MAX];
 };
