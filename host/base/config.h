@@ -62,6 +62,12 @@ int config_read_list(const char *path, const char *root, const struct config_key
                      size_t size, int (*item)(void *context, const void *target, int line, struct error *error),
                      void *context, unsigned char *hash, struct error *error);
 
+/* The same from memory; `name` stands for the file in messages. */
+int config_read_list_text(const char *name, const char *text, size_t length, const char *root, const struct config_key *keys,
+                          size_t count, void *target, size_t size,
+                          int (*item)(void *context, const void *target, int line, struct error *error), void *context,
+                          unsigned char *hash, struct error *error);
+
 /* Every key with type, range, unit, default and doc as a Markdown table. */
 void config_print_schema(const struct config_key *keys, size_t count, void (*put)(void *context, const char *text), void *context);
 
