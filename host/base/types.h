@@ -34,6 +34,7 @@ struct instrument {
     char name[NAME_MAX_BYTES];     /* as orders and reports show it */
     char row[NAME_MAX_BYTES];      /* the row of instruments.yaml it is bound to, "" = assumed */
     char currency[8];
+    char calendar[NAME_MAX_BYTES]; /* trading calendar by name, "" = always open */
     int64_t tick_e8;               /* price units x 1e-8, > 0 */
     int64_t lot_e8;                /* quantity units x 1e-8, > 0 */
     int64_t multiplier_e8;         /* money per price unit and quantity unit x 1e-8, > 0 */

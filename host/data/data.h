@@ -39,6 +39,8 @@ int instrument_fee(const struct instrument *i, int64_t notional_e8, int64_t lots
 double instrument_price(const struct instrument *i, int64_t ticks);
 double instrument_quantity(const struct instrument *i, int64_t lots);
 double money_double(int64_t e8);
+/* mantissa / 10^decimals, correctly rounded; decimals 0..18. */
+double decimal_double(int64_t mantissa, int32_t decimals);
 
 /* ---- bar files -------------------------------------------------------------------------------------------------------------- */
 
@@ -68,6 +70,9 @@ struct bar_file {
     struct gap gaps[GAPS_MAX];
     int64_t missing;               /* bars missing in all gaps */
     int64_t zero_volume;           /* bars */
+    int64_t volume_rounded;        /* bars whose volume has more than 8 decimals: rounded half-even to 1e-8 */
+    bool zone_assumed;             /* ISO times without a zone were taken as UTC */
+    bool compressed;               /* gzip */
 };
 
 /*
@@ -141,7 +146,20 @@ struct market {
     struct agent_quote quotes[INSTRUMENTS_MAX];          /* as of now */
     double price_den[INSTRUMENTS_MAX], price_num[INSTRUMENTS_MAX], lot_scale[INSTRUMENTS_MAX];
     /* higher timeframes being built from the feed's own */
-    struct bar building[INSTRUMENTS_MAX * TIMEFRAMES_MAX];
+    struct bar building[INSTRUMENTS_MAX * TIMEFRAMES_MAX];  /* high == 0: none */
+    /* the layout, resolved once: rings by instrument * timeframe_count + timeframe */
+    struct agent_bar *rings[INSTRUMENTS_MAX * TIMEFRAMES_MAX];
+    uint64_t masks[INSTRUMENTS_MAX * TIMEFRAMES_MAX];
+    int64_t timeframe_ns[TIMEFRAMES_MAX];
+    struct agent_tick *ticks[INSTRUMENTS_MAX];              /* NULL: not kept */
+    uint64_t tick_masks[INSTRUMENTS_MAX];
+    struct wire_levels level_counts[INSTRUMENTS_MAX];
+    struct agent_level levels[INSTRUMENTS_MAX][2 * AGENT_DEPTH_MAX]; /* bids, then asks from depth_levels on */
+};
+
+/* One level of a book as a feed gives it. */
+struct book_level {
+    int64_t price_ticks, size_e8;
 };
 
 size_t market_size(const struct market_options *options);
@@ -151,8 +169,13 @@ int market_init(struct market *market, const struct market_options *options, voi
 void market_convert_bar(const struct market *market, uint16_t instrument, const struct bar *bar, bool after_gap, struct agent_bar *out);
 /* Appends a closed bar of the first timeframe (and closes higher timeframes that end with it), updates the quote's last. */
 void market_append_bar(struct market *market, uint16_t instrument, const struct bar *bar, const struct agent_bar *converted, int64_t close_ns);
-/* Sets best bid and ask / appends a trade. */
+/* Sets best bid, ask and last; what is 0 in `quote` becomes unknown (0). */
 void market_set_quote(struct market *market, uint16_t instrument, const struct quote *quote);
+/* Appends a trade (size positive: the buyer was the aggressor) and makes it the last price. */
+void market_append_tick(struct market *market, uint16_t instrument, int64_t time_ns, int64_t price_ticks, int64_t size_e8);
+/* Sets the book, best first; levels beyond depth_levels are dropped. Does not touch the quote. */
+void market_set_levels(struct market *market, uint16_t instrument, const struct book_level *bids, uint32_t bid_count,
+                       const struct book_level *asks, uint32_t ask_count);
 /* Writes the turn block of the next sequence: from here on slots may be rung for it. Returns the sequence. */
 uint64_t market_publish(struct market *market, int64_t now_ns, uint32_t events);
 
