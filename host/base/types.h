@@ -137,6 +137,8 @@ struct order {
     int64_t target_ticks;
     int64_t created_ns;
     int64_t expires_ns;        /* 0 = never */
+    uint64_t intent;           /* sequence of its ORDER record: durable before it may leave */
+    uint64_t verdict_id;       /* the VERDICT record that approved it, 0 = the host's own */
     char client_id[NAME_MAX_BYTES];
 };
 

@@ -12,12 +12,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/wide.h"
 #include "decide/decide.h"
 
 #define WHOLE 1e-6
 #define TICKS_MAX 9.0e15 /* whole numbers up to here are exact in a double */
-
-__extension__ typedef __int128 wide;
 
 enum rounding { ROUND_DOWN, ROUND_UP, ROUND_ZERO };
 
@@ -89,10 +88,10 @@ static bool fraction_lots(double fraction, const struct wish_context *c, int64_t
         return false;
     }
     int64_t ppb = (int64_t)nearbyint(fraction * 1e9);
-    wide equity = c->equity_e8 > 0 ? c->equity_e8 : 0;
-    wide money = equity * (ppb < 0 ? -ppb : ppb) / 1000000000;
-    wide one = (wide)c->price_ticks * c->instrument->value_num; /* of one lot, x value_den */
-    wide whole_lots = one > 0 ? money * c->instrument->value_den / one : 0;
+    int128 equity = c->equity_e8 > 0 ? c->equity_e8 : 0;
+    int128 money = equity * (ppb < 0 ? -ppb : ppb) / 1000000000;
+    int128 one = (int128)c->price_ticks * c->instrument->value_num; /* of one lot, x value_den */
+    int128 whole_lots = one > 0 ? money * c->instrument->value_den / one : 0;
     if (whole_lots > INT64_MAX / 4) {
         return false;
     }
