@@ -1,6 +1,6 @@
 /*
  * jailed.h - how a process shuts itself in. Two programs do: bulkhead-slot, and bulkhead-worker (research speed).
- * Order and reasons are told in jailed.c. Every mandatory step that fails ends the process with a note in the reply.
+ * Order and reasons are told in jailed/enter.c. Every mandatory step that fails ends the process with a note in the reply.
  */
 #ifndef SANDBOX_JAILED_H
 #define SANDBOX_JAILED_H

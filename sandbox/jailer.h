@@ -7,6 +7,9 @@
  *   3. slot_start()       posix_spawn of bulkhead-slot; returns when it is READY, or says why not
  *   4. slot_ring(), slot_wait(), then the reply is valid to copy; slot_kill() always works
  *
+ * A slot dies with the thread that started it (the kernel's parent-death signal is per thread): start slots from a thread
+ * that lives as long as the host, such as its main or its helper thread.
+ *
  * Errors: negative codes of base/error.h, with text. No call blocks longer than the deadline it is given.
  * Ownership: each open/start has its close/stop; NULL and zeroed things are accepted by the second.
  */
@@ -32,6 +35,12 @@ struct lint_finding {
     char text[200];
 };
 
+/* The call pointers of struct agent_vtable, in their order. */
+enum strategy_call {
+    CALL_INIT, CALL_FINI, CALL_GENERATE_SIGNALS, CALL_ON_FILL, CALL_ON_LIMIT_UPDATE, CALL_SAVE, CALL_LOAD, CALL_EXTENSION,
+    CALL_COUNT
+};
+
 /* A strategy file as read: nothing of it was executed. */
 struct strategy {
     char path[1024];
@@ -40,8 +49,9 @@ struct strategy {
     unsigned char hash[32];        /* SHA-256 of the sealed bytes */
     char hash_text[65];
     struct agent_vtable entry;     /* identity copied out of the file; the call pointers are cleared */
-    uint32_t calls;                /* bit i: the i-th call pointer is present */
-    uint32_t finding_count;        /* 0 = admitted */
+    uint32_t calls;                /* bit i: the i-th call pointer is present, see enum strategy_call */
+    bool admitted;                 /* no finding: slot_start() takes nothing else */
+    uint32_t finding_count;
     struct lint_finding findings[LINT_FINDINGS_MAX];
     uint32_t import_count;
     char imports[IMPORTS_MAX][64];
@@ -49,14 +59,14 @@ struct strategy {
 
 /*
  * Reads, seals, hashes and lints. `imports_allow` is the path of policy/imports.allow. Returns 0 also for a refused file
- * (look at finding_count); a negative code only when the file could not be read at all.
+ * (look at `admitted` and the findings); a negative code only when one of the files could not be read at all.
  */
 int strategy_open(struct strategy *strategy, const char *path, const char *imports_allow, struct error *error);
 void strategy_close(struct strategy *strategy);
 
 /* ---- shared memories -------------------------------------------------------------------------------------------------------- */
 
-/* A memfd: the host's writable mapping, and the descriptor a slot gets. */
+/* A memfd: the host's mapping (read-only where the slot writes), and the descriptor a slot gets. */
 struct shared_memory {
     void *bytes;
     size_t size;
@@ -80,8 +90,8 @@ struct slot_death {
 
 struct slot_options {
     const struct strategy *strategy;
-    const char *slot_binary;     /* path of bulkhead-slot, NULL = beside the running executable */
-    const char *title;           /* for ps: "slot sma_cross [active]" */
+    const char *slot_binary;     /* path of bulkhead-slot, NULL = beside the running executable; opened once per process */
+    const char *title;           /* for ps, after "bulkhead: ": e.g. "slot sma_cross [active]" */
     const struct agent_param *params;
     uint32_t param_count;
     uint64_t seed;
@@ -94,6 +104,12 @@ struct slot_options {
     int64_t start_ns_max;        /* deadline of the start, default 1 s when 0 */
     uint32_t timeframe[AGENT_TIMEFRAMES_MAX]; /* see wire_setup */
     const struct shared_memory *market;
+    uint64_t address_max;        /* RLIMIT_AS; 0 = 256 MiB + the shared memories + self_size */
+    /* for bulkhead-worker; zero for slots. See wire_setup */
+    bool direct;
+    const void *extra;           /* copied into the private memory */
+    size_t extra_size;
+    size_t reply_extra_size;     /* room in the reply memory */
 };
 
 struct slot {
@@ -104,7 +120,7 @@ struct slot {
     struct shared_memory private_memory, reply_memory;
     struct slot_death death;
     int64_t start_us;            /* from spawn to READY */
-    int64_t rung_ns;             /* monotonic, of the last bell */
+    int64_t rung_ns;             /* monotonic, of the last bell; 0 when spinning, which reads no clock */
     uint32_t landlock_abi, namespaces;
 };
 
@@ -128,9 +144,12 @@ enum slot_answer { SLOT_ANSWERED = 1, SLOT_PENDING = 0, SLOT_DEAD = -1 };
  */
 enum slot_answer slot_wait(struct slot *slot, int64_t timeout_ns, bool kill_late);
 
-/* Kills and reaps, remembering `reason`; then frees all. */
+/*
+ * Both end the process and free everything but slot->death, which says how it ended. On a slot that is not running they
+ * only free. slot_kill: kills and reaps, remembering `reason` unless it was dead already.
+ */
 void slot_kill(struct slot *slot, int reason, const char *text);
-/* Asks it to stop (STOP, `timeout_ns`), else kills; then frees all. */
+/* Asks it to stop (fini runs, at most `timeout_ns`), else kills. */
 void slot_stop(struct slot *slot, int64_t timeout_ns);
 
 /* What this kernel offers, for `doctor` and `version --full`. */

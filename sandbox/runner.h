@@ -17,6 +17,11 @@ struct runner {
     struct agent_series series[AGENT_INSTRUMENTS_MAX * AGENT_TIMEFRAMES_MAX];
     struct agent_depth depths[AGENT_INSTRUMENTS_MAX];
     uint32_t log_count, log_dropped;
+    /* bound by runner_init */
+    const char *turns;                /* the first turn block */
+    uint32_t series_count;
+    uint32_t has_depth;               /* the agent asked for ticks or levels */
+    uint32_t count_at[AGENT_INSTRUMENTS_MAX * AGENT_TIMEFRAMES_MAX]; /* series i's count in the turn block */
 };
 
 /*

@@ -7,7 +7,9 @@
  *
  * One conversation: the host writes market and private, stores private->command.bell (a new number, release order) and wakes
  * the slot; the slot does the command, writes its answer, stores reply->head.bell = that number (release) and, unless it
- * was told to spin, adds 1 to the eventfd. Nothing in the market memory is ever later than the turn being decided.
+ * was told to spin, adds 1 to the eventfd. A spinning slot that finds no bell for about 2 ms sets reply->head.sleeping,
+ * looks at the bell once more and waits in the kernel; the host looks at `sleeping` after its store (both in the order
+ * seq_cst, so one of them always sees the other) and makes the waking system call only then. Nothing in the market memory is ever later than the turn being decided.
  *
  * Turn blocks are written round robin, so a slot that is late still sees the turn it was rung for; the host kills a slot
  * before it reuses a block or a bar cell the slot may be reading.
@@ -108,6 +110,12 @@ struct wire_setup {
     uint64_t state_size;    /* 0 = cold start */
     uint64_t state_at;      /* offset in the private memory */
     uint64_t address_max;   /* RLIMIT_AS, bytes */
+    uint64_t extra_at;      /* bytes for the research worker, offset in the private memory; 0 = none */
+    uint64_t extra_size;
+    uint64_t reply_extra_at;   /* where it may write its results, offset in the reply memory; 0 = none */
+    uint64_t reply_extra_size;
+    int32_t host_pid;       /* the slot ends with this process */
+    uint32_t reserved;
     struct agent_param params[AGENT_PARAMS_MAX];
 };
 
@@ -119,7 +127,7 @@ struct wire_private {
     struct agent_order orders[AGENT_ORDERS_MAX];
     struct agent_fill fills[AGENT_FILLS_MAX];
     _Alignas(64) struct wire_setup setup;
-    /* state bytes follow at setup.state_at */
+    /* state bytes follow at setup.state_at, the worker's at setup.extra_at */
 };
 
 /* ---- reply ---------------------------------------------------------------------------------------------------------------- */
@@ -129,7 +137,7 @@ enum wire_status { WIRE_STARTING = 0, WIRE_READY = 1, WIRE_FAILED = 2 };
 /* What kept a slot from starting: the step, for the message. */
 enum wire_step {
     WIRE_STEP_NONE = 0, WIRE_STEP_MAP, WIRE_STEP_PRIVILEGES, WIRE_STEP_LIMITS, WIRE_STEP_FILTER, WIRE_STEP_DLOPEN,
-    WIRE_STEP_ENTRY, WIRE_STEP_INIT
+    WIRE_STEP_ENTRY, WIRE_STEP_INIT, WIRE_STEP_CLOCK
 };
 
 /* Rate limits of the extensions, per turn. */
@@ -158,7 +166,7 @@ struct wire_answer {
     int32_t failure_errno;
     uint32_t landlock_abi;  /* 0 = not available */
     uint32_t namespaces;    /* 1 = unshared */
-    uint32_t reserved;
+    _Atomic uint32_t sleeping; /* spinning slots: 1 = it gave up spinning and waits in the kernel; a hint, safe when it lies */
 };
 
 struct wire_reply {
@@ -168,5 +176,9 @@ struct wire_reply {
     struct wire_log logs[WIRE_LOGS_MAX];
     _Alignas(64) unsigned char state[]; /* state_max bytes */
 };
+
+/* Layout is part of the contract: host and slot are two programs. */
+_Static_assert(sizeof(struct wire_bell) == 64 && sizeof(struct wire_answer) == 64, "one cache line each");
+_Static_assert(sizeof(struct wire_log) == 208 && sizeof(struct wire_turn) == 24, "wire");
 
 #endif
