@@ -15,7 +15,9 @@
 
 #define DIGITS_MAX 18  /* significant digits: 10^18 - 1 fits 63 bits */
 #define SCALE_MAX 18
-#define EXPONENT_MAX 100 /* beyond this every exponent gives the same answer: out of range */
+#define WIDE_DIGITS_MAX 36    /* kept while a number is read: twice 10^36 fits 127 bits */
+#define TEXT_MAX 4096         /* longer ones are malformed, which bounds every count below */
+#define EXPONENT_ENOUGH 100000 /* beyond TEXT_MAX and all digits together: a larger exponent changes no answer */
 
 static const int64_t powers[DIGITS_MAX + 1] = {
     1,
@@ -56,25 +58,34 @@ static bool scan_minus(struct scan *scan) {
     return false;
 }
 
-/* One run of digits into `mantissa`; leading zeros are not significant. `digits` counts the significant ones. */
-static int scan_run(struct scan *scan, int64_t *mantissa, int *digits, int *length) {
-    *length = 0;
-    int code = 0;
+/* A number as written: mantissa x 10^(dropped - places + exponent). */
+struct parts {
+    int128 mantissa;    /* the first WIDE_DIGITS_MAX significant digits */
+    int digits;         /* significant ones kept */
+    int dropped;        /* significant ones beyond */
+    bool lost;          /* a dropped one was not zero */
+    int places;         /* digits after the point */
+    int exponent;
+    bool minus;
+};
+
+/* One run of digits; leading zeros are not significant. Returns its length. */
+static int scan_run(struct scan *scan, struct parts *parts) {
+    int length = 0;
     for (; scan_digit(scan); scan->at++) {
-        if (*length < INT32_MAX) {
-            ++*length;
-        }
-        if (*mantissa == 0 && *scan->at == '0') {
+        length++;
+        if (parts->mantissa == 0 && *scan->at == '0') {
             continue;
         }
-        if (++*digits > DIGITS_MAX) {
-            --*digits;
-            code = ERROR_RANGE; /* read on: the text may still be malformed, which is the better message */
+        if (parts->digits == WIDE_DIGITS_MAX) {
+            parts->dropped++;
+            parts->lost = parts->lost || *scan->at != '0';
             continue;
         }
-        *mantissa = *mantissa * 10 + (*scan->at - '0');
+        parts->digits++;
+        parts->mantissa = parts->mantissa * 10 + (*scan->at - '0');
     }
-    return *length == 0 ? ERROR_FORMAT : code;
+    return length;
 }
 
 static int scan_exponent(struct scan *scan, int *exponent) {
@@ -84,15 +95,37 @@ static int scan_exponent(struct scan *scan, int *exponent) {
     }
     int value = 0;
     for (; scan_digit(scan); scan->at++) {
-        value = value < EXPONENT_MAX ? value * 10 + (*scan->at - '0') : value;
+        value = value < EXPONENT_ENOUGH ? value * 10 + (*scan->at - '0') : value;
     }
     *exponent = minus ? -value : value;
     return 0;
 }
 
+/* The whole text; true when it is [+-]digits[.digits][e[+-]digits]. */
+static bool scan_number(const char *text, size_t length, struct parts *parts) {
+    struct scan scan = {text, text + (length <= TEXT_MAX ? length : 0)};
+    *parts = (struct parts){.minus = scan_minus(&scan)};
+    if (scan_run(&scan, parts) == 0) {
+        return false;
+    }
+    if (scan.at < scan.end && *scan.at == '.') {
+        scan.at++;
+        parts->places = scan_run(&scan, parts);
+        if (parts->places == 0) {
+            return false;
+        }
+    }
+    if (scan.at < scan.end && (*scan.at == 'e' || *scan.at == 'E')) {
+        scan.at++;
+        if (scan_exponent(&scan, &parts->exponent) != 0) {
+            return false;
+        }
+    }
+    return scan.at == scan.end;
+}
+
 /* Brings places - exponent into 0..SCALE_MAX, growing the mantissa for "12e3". */
-static int decimal_settle(int64_t mantissa, int places, int exponent, struct decimal *out) {
-    int scale = places > SCALE_MAX + EXPONENT_MAX * 10 ? SCALE_MAX + 1 : places - exponent;
+static int decimal_settle(int64_t mantissa, int scale, struct decimal *out) {
     if (scale > SCALE_MAX) {
         return ERROR_RANGE;
     }
@@ -109,33 +142,60 @@ static int decimal_settle(int64_t mantissa, int places, int exponent, struct dec
 }
 
 int decimal_parse(const char *text, size_t length, struct decimal *out) {
-    struct scan scan = {text, text + length};
-    int64_t mantissa = 0;
-    int digits = 0, whole = 0, places = 0, exponent = 0;
-    bool minus = scan_minus(&scan);
-    int code = scan_run(&scan, &mantissa, &digits, &whole);
-    if (code != ERROR_FORMAT && scan.at < scan.end && *scan.at == '.') {
-        scan.at++;
-        int fraction = scan_run(&scan, &mantissa, &digits, &places);
-        code = fraction == 0 ? code : fraction;
-    }
-    if (code != ERROR_FORMAT && scan.at < scan.end && (*scan.at == 'e' || *scan.at == 'E')) {
-        scan.at++;
-        int power = scan_exponent(&scan, &exponent);
-        code = power == 0 ? code : power;
-    }
-    if (code == ERROR_FORMAT || scan.at != scan.end) {
+    struct parts parts;
+    struct decimal value;
+    if (!scan_number(text, length, &parts)) {
         return ERROR_FORMAT;
     }
+    if (parts.digits > DIGITS_MAX) {
+        return ERROR_RANGE;
+    }
+    int code = decimal_settle((int64_t)parts.mantissa, parts.places - parts.exponent, &value);
     if (code == 0) {
-        struct decimal value;
-        code = decimal_settle(mantissa, places, exponent, &value);
-        if (code == 0) {
-            out->mantissa = minus ? -value.mantissa : value.mantissa;
-            out->scale = value.scale;
-        }
+        out->mantissa = parts.minus ? -value.mantissa : value.mantissa;
+        out->scale = value.scale;
     }
     return code;
+}
+
+/* value / 10^places; `lost` says that value itself was cut. */
+static int128 divide_half_even(int128 value, int places, bool lost, bool *rounded) {
+    if (places > WIDE_DIGITS_MAX) {
+        *rounded = value != 0; /* below 10^36 / 10^37: a tenth of a unit */
+        return 0;
+    }
+    int128 divisor = 1;
+    for (int n = 0; n < places; n++) {
+        divisor *= 10;
+    }
+    int128 quotient = value / divisor, rest = value % divisor;
+    bool up = 2 * rest > divisor || (2 * rest == divisor && (lost || (quotient & 1) != 0));
+    *rounded = lost || rest != 0;
+    return quotient + up;
+}
+
+int decimal_parse_e8_half_even(const char *text, size_t length, int64_t *out, bool *rounded) {
+    struct parts parts;
+    if (!scan_number(text, length, &parts)) {
+        return ERROR_FORMAT;
+    }
+    int shift = 8 - parts.places + parts.exponent + parts.dropped;
+    int128 value = parts.mantissa;
+    *rounded = parts.lost;
+    for (; shift > 0 && value != 0; shift--) {
+        value *= 10;
+        if (value > INT64_MAX) {
+            return ERROR_RANGE;
+        }
+    }
+    if (shift < 0) {
+        value = divide_half_even(value, -shift, parts.lost, rounded);
+    }
+    if (value > INT64_MAX) {
+        return ERROR_RANGE;
+    }
+    *out = (int64_t)(parts.minus ? -value : value);
+    return 0;
 }
 
 int decimal_rescale_exact(struct decimal value, int32_t scale, int64_t *out) {

@@ -5,6 +5,7 @@
 #ifndef BASE_DECIMAL_H
 #define BASE_DECIMAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,10 @@ int decimal_parse(const char *text, size_t length, struct decimal *out);
 
 /* Parses straight to units of 1e-8; ERROR_RANGE when it has more than 8 decimals that are not zero, or does not fit. */
 int decimal_parse_e8(const char *text, size_t length, int64_t *out);
+
+/* Any number of digits and decimals to units of 1e-8, rounded half-even; *rounded says whether that changed the value. For
+ * sizes of other people's files only, never for prices. ERROR_FORMAT, or ERROR_RANGE when it does not fit. */
+int decimal_parse_e8_half_even(const char *text, size_t length, int64_t *out, bool *rounded);
 
 /* Value of a decimal in units of 10^-scale; ERROR_RANGE when not exact or too large. */
 int decimal_rescale_exact(struct decimal value, int32_t scale, int64_t *out);
