@@ -124,9 +124,13 @@ struct body_operator {
     char text[160];
 };
 
-/* Starts a record: head filled, body copied. 0xffff / all ones where there is no agent, instrument or position. */
+/* Starts a record: head filled, body copied. `agent` of a record is its account and the agent's index in it. 0xffff / all ones where there is no agent, instrument or position. */
 #define RECORD_NO_INDEX 0xffffu
 #define RECORD_NO_POSITION UINT64_MAX
+#define RECORD_NO_AGENT 0xffu
+static inline uint16_t record_agent(uint32_t account, uint32_t agent) { return (uint16_t)(account << 8 | agent); }
+static inline uint16_t record_account_of(const struct record *r) { return (uint16_t)(r->agent >> 8); }
+static inline uint16_t record_agent_of(const struct record *r) { return r->agent & 0xffu; }
 void record_fill(struct record *record, enum record_kind kind, int64_t time_ns, const void *body, size_t size);
 
 /* The body when the record has this kind and size, else NULL. */

@@ -1,0 +1,146 @@
+/*
+ * flow.h - one turn of the sentence: market data -> snapshot -> slot -> signals -> gate -> order router -> venue -> fills ->
+ * portfolio -> journal. A state machine over events; clock, feed and venue are given to it, so a test drives it by hand.
+ *
+ * The same engine runs backtests, dry-runs, paper, live, candidates and replays. It reads no clock, no file and no
+ * environment, and allocates nothing after engine_seal().
+ */
+#ifndef FLOW_H
+#define FLOW_H
+
+#include "data/data.h"
+#include "decide/decide.h"
+#include "enforce/enforce.h"
+#include "execute/execute.h"
+#include "ledger/ledger.h"
+
+#define ACCOUNTS_MAX 17       /* the real one and a paper one for each candidate */
+#define REPORTS_MAX 4096      /* venue reports between two looks */
+#define REASONS_SEEN 1024     /* counters by reason number */
+#define FILL_IDS_MAX 65536    /* venue fill ids remembered, a power of two */
+
+/* A book with its orders and its venue. Account 0 is the one that counts; candidates trade on papers of their own. */
+struct account {
+    uint16_t index;
+    bool link_down;
+    const struct venue_vtable *vtable;
+    struct venue *venue;
+    struct order_table orders;
+    bool replan[POSITIONS_MAX];      /* the position waits for its old orders to end */
+    struct wish wishes[POSITIONS_MAX];
+    struct book book;
+    uint64_t fill_ids[FILL_IDS_MAX]; /* hashes of venue fill ids already applied */
+    uint64_t fill_id_count;
+};
+
+struct engine_options {
+    const struct instrument *instruments;
+    uint32_t instrument_count;
+    const struct risk_policy *risk;
+    const struct host_policy *host;
+    struct sink *sink;
+    struct runfile *runfile;         /* whose result hash takes the bar times; NULL = none */
+    const char *instance;            /* client order ids start with it; "bt" in backtests */
+    int64_t timeframe_ns;            /* of the feed */
+    bool deadlines;                  /* run modes: late slots are killed; else a 10 s watchdog that fails the run */
+    int64_t (*clock_ns)(void);       /* monotonic, for latencies only; NULL = not measured */
+    bool marks_journaled;            /* write BOOK records when the peak moved (run modes) */
+};
+
+struct engine {
+    struct engine_options options;
+    struct market market;
+    uint32_t seat_count, account_count;
+    struct seat *seats;              /* AGENTS_MAX */
+    struct account *accounts[ACCOUNTS_MAX];
+    int64_t now_ns, next_day_ns;
+    int64_t prices[INSTRUMENTS_MAX], data_ns[INSTRUMENTS_MAX];
+    uint64_t next_record, next_order, next_fill;
+    uint64_t turns, wishes, orders, fills;
+    uint64_t refusals[REASONS_SEEN];
+    uint64_t limits_generation;
+    uint8_t trading_state;
+    bool kill_switch;
+    bool failed;                     /* an invariant broke or a watchdog fired: the run is worth nothing */
+    struct error failure;
+    uint32_t report_count;
+    struct {
+        uint16_t account;
+        struct venue_report report;
+    } reports[REPORTS_MAX];
+    /* what a backtest does while it waits for the first answer */
+    void (*idle)(void *context);
+    void *idle_context;
+    /* told of every closed trade and of every turn's end, for reports; may be NULL */
+    void (*on_trade)(void *context, uint16_t account, const struct trade *trade);
+    void *on_trade_context;
+    struct histogram gate_ns, decision_ns;
+};
+
+/* Bytes for an arena that takes one engine with its accounts. */
+size_t engine_bytes(uint32_t accounts);
+/* NULL when the arena is too small. `market_memory` is market_size() zeroed bytes, owned by the caller. */
+struct engine *engine_open(struct arena *arena, const struct engine_options *options, const struct market_options *market,
+                           void *market_memory, struct error *error);
+
+/* Adds an account; `vtable` is opened by the caller with engine_venue_host() as its host. Returns its index. */
+int engine_account_add(struct engine *engine, struct arena *arena, int64_t deposits_e8, struct error *error);
+void engine_account_venue(struct engine *engine, uint16_t account, const struct venue_vtable *vtable, struct venue *venue);
+/* The context for venue_host.report: fits one account. */
+struct engine_account_context {
+    struct engine *engine;
+    uint16_t account;
+};
+void engine_report(void *account_context, const struct venue_report *report);
+
+/* Adds an agent; link and memories are the caller's. Returns the seat index. */
+struct engine_seat {
+    const char *name;
+    bool active;
+    uint16_t account;
+    int64_t budget_e8;
+    const struct agent_vtable *identity;
+    struct seat_link link;
+    struct wire_private *private_memory;
+    const struct wire_reply *reply;
+};
+int engine_seat_add(struct engine *engine, const struct engine_seat *seat, struct error *error);
+
+/* ---- events ------------------------------------------------------------------------------------------------------------------ */
+
+/* Closed bars of one close time: a whole turn. `converted` (may be NULL) are the same bars as slots see them. */
+void engine_bars(struct engine *engine, const struct bar_turn *turn, const struct agent_bar *converted);
+/* A quote or trade: moves prices and protection; starts a turn for agents that asked for it when `start_turn`. */
+void engine_quote(struct engine *engine, uint16_t instrument, const struct quote *quote, bool start_turn);
+/* A commit is done: what it covers may leave. */
+void engine_durable(struct engine *engine, const struct durable_token *token);
+/* What engine_report queued is applied. Called by the loop after every poll of a venue. */
+void engine_reports(struct engine *engine);
+/* Time passed: lifetimes, maximum holds, late candidates. */
+void engine_timer(struct engine *engine, int64_t now_ns);
+/* Candidates that were rung after the orders left: collects those that have answered by now. */
+void engine_candidates(struct engine *engine);
+/* Trading state and kill switch; journaled. `text` says who or what. */
+void engine_trading(struct engine *engine, enum trading_state state, bool kill_switch, int reason, const char *text);
+/* Closes every position of account 0 at the market and cancels entries. */
+void engine_flatten(struct engine *engine, const char *text);
+/* Tightened limits reach gate and agents. */
+void engine_limits(struct engine *engine, const struct risk_policy *risk);
+
+/* One record of an earlier run: the state is the fold of all of them. Before any event. */
+int engine_fold(struct engine *engine, const struct record *record, struct error *error);
+/* After the fold and before the first event: orders that may have left are UNKNOWN and queried, fills are asked for again. */
+void engine_recover(struct engine *engine);
+/* Compares the venue's net positions with the books; queues the answer as VENUE records, halts on a difference. */
+bool engine_orders_known(const struct engine *engine);
+
+/* Writes the final book into the records. */
+void engine_finish(struct engine *engine);
+
+/* The reason why there were no trades; REASON_NONE when there were. */
+int engine_no_trade_reason(const struct engine *engine);
+
+/* Appends a record (sequence in its id when that is 0 and `own_id`). For run loops: RUN, STATE, OPERATOR records. */
+uint64_t engine_record(struct engine *engine, struct record *record, bool urgent);
+
+#endif

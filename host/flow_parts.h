@@ -1,0 +1,28 @@
+/* flow_parts.h - what the parts of flow.c share with each other and with nobody else. */
+#ifndef FLOW_PARTS_H
+#define FLOW_PARTS_H
+
+#include "flow.h"
+
+/* flow_orders.c: wishes -> gate -> intents -> venue */
+void flow_answer(struct engine *e, struct seat *seat);
+void flow_seat_died(struct engine *e, struct seat *seat);
+void flow_plan(struct engine *e, struct account *a, uint16_t position);
+void flow_submit(struct engine *e);
+void flow_expire(struct engine *e);
+/* Steps, journals, and drops the order when the step is terminal (then `order` is dangling). */
+void flow_step(struct engine *e, struct account *a, struct order *order, enum order_state to, int reason);
+void flow_protect(struct engine *e, struct account *a, uint16_t position, int64_t stop_ticks, int64_t target_ticks, bool tell_venue);
+void flow_close(struct engine *e, struct account *a, uint16_t position, int reason);
+void flow_cancel_entries(struct engine *e, struct account *a, int agent, int reason);
+void flow_working(struct account *a, const struct order *order, int64_t lots);
+
+/* flow_fills.c: reports -> books */
+struct seat *flow_seat_of(struct engine *e, const struct account *a, uint16_t agent);
+void flow_remember_fill(struct account *a, const char *venue_fill_id);
+
+/* flow.c */
+void flow_fail(struct engine *e, int code, const char *text);
+void flow_book_record(struct engine *e, struct account *a);
+
+#endif

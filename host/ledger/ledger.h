@@ -1,0 +1,63 @@
+/*
+ * ledger.h - fills -> books and history: the portfolio, and where records go. A backtest writes a run file, every other mode
+ * the journal; the engine sees a sink and never which.
+ */
+#ifndef LEDGER_LEDGER_H
+#define LEDGER_LEDGER_H
+
+#include "base/base.h"
+#include "ledger/bodies.h"
+#include "ledger/portfolio.h"
+#include "ledger/record.h"
+
+/* Where records go. */
+struct sink {
+    void *context;
+    /* Takes a copy; returns its sequence (1, 2, ...), or 0 when it cannot be kept any more. */
+    uint64_t (*append)(void *context, const struct record *record, bool urgent);
+    /* Everything appended so far shall become durable. True: it is, `token` says so; false: the token comes later. */
+    bool (*submit)(void *context, struct durable_token *token);
+    bool brief; /* leave out steps that a backtest takes at once */
+};
+
+/*
+ * The buffered writer of a backtest: large blocks to a temporary file, synced once and renamed at the end. Its tokens are
+ * good for venues inside this process only. With path NULL it keeps nothing but the count; with memory it writes there
+ * (research mode, where there are no files).
+ */
+struct runfile {
+    int fd;
+    char path[1024], temporary[1056];
+    unsigned char *buffer;
+    size_t used, size;
+    bool fixed;             /* buffer is the destination, never flushed */
+    bool failed;
+    int failure;            /* error code */
+    uint64_t records, bytes;
+    struct hash result;     /* the result hash */
+};
+
+int runfile_open(struct runfile *runfile, const char *path, struct error *error);
+/* Into memory of `size` bytes (NULL: keep nothing). */
+int runfile_memory(struct runfile *runfile, void *memory, size_t size, struct error *error);
+struct sink runfile_sink(struct runfile *runfile);
+/* A turn's close time: hashed, not written. */
+static inline void runfile_bar(struct runfile *r, int64_t close_ns) {
+    struct {
+        uint8_t kind[8];
+        int64_t close_ns;
+    } bar = {{RECORD_BAR}, close_ns};
+    hash_add(&r->result, &bar, sizeof(bar));
+}
+/* Ends the result hash; syncs and renames the file to its path (or, `path` not NULL, to that name). */
+int runfile_close(struct runfile *runfile, const char *path, unsigned char result[HASH_BYTES], struct error *error);
+/* Gives up: removes the temporary file. */
+void runfile_abandon(struct runfile *runfile);
+
+#define RUNFILE_MAGIC "BKHRUN01"
+
+/* Calls `row` for every record of a run file. ERROR_INTEGRITY when its trailer does not belong to it. */
+int runfile_read(const char *path, int (*row)(void *context, uint64_t sequence, const struct record *record), void *context,
+                 struct error *error);
+
+#endif
