@@ -80,6 +80,9 @@ def cases():
         made(2, 100000), side="both", stop_ticks=70, target_r="2", wanted=["stops", "targets"])
     yield "stops and targets in percent, 8 decimals", lambda: expect(
         made(8, 100000), side="both", stop_pct="0.2", target_pct="0.3", wanted=["stops", "targets"])
+    yield "8 decimals at 30,000: stops and targets keep their last digit", lambda: expect(
+        made(8, 100000, first=3000000000000, step=2000000000), side="both", stop_pct="0.2", target_pct="0.3", quantity="0.01",
+        wanted=["stops", "targets"])
     yield "resting entries, long", lambda: expect(made(2, 100000), side="long", worst_ticks=-15, stop_ticks=90, target_r="1.5",
                                                   wanted=["rested", "stops", "targets"])
     yield "resting entries, short", lambda: expect(made(5, 100000), side="short", worst_ticks=-5, stop_ticks=60, target_r="1",
