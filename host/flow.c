@@ -61,12 +61,13 @@ struct engine *engine_open(struct arena *arena, const struct engine_options *opt
     return market_init(&e->market, market, market_memory, error) ? NULL : e;
 }
 
-int engine_account_add(struct engine *e, struct arena *arena, int64_t deposits_e8, struct error *error) {
+int engine_account_add(struct engine *e, struct arena *arena, const char *name, int64_t deposits_e8, struct error *error) {
     struct account *a = e->account_count < ACCOUNTS_MAX ? arena_take(arena, sizeof(*a)) : NULL;
     if (!a) {
         return error_set(error, ERROR_FULL, "no room for account %u", e->account_count);
     }
     a->index = (uint16_t)e->account_count;
+    snprintf(a->name, sizeof(a->name), "%s", name);
     portfolio_init(&a->book, deposits_e8);
     e->accounts[e->account_count] = a;
     return (int)e->account_count++;
@@ -77,11 +78,34 @@ void engine_account_venue(struct engine *e, uint16_t account, const struct venue
     e->accounts[account]->venue = venue;
 }
 
+/* An agent that the journal knows keeps its place in the book. */
+static int agent_find_or_add(struct book *b, const struct engine_seat *from) {
+    for (uint32_t i = 0; i < b->agent_count; i++) {
+        if (strncmp(b->agents[i].name, from->name, NAME_MAX_BYTES) == 0) {
+            b->agents[i].active = from->active;
+            b->agents[i].budget_e8 = from->budget_e8;
+            return (int)i;
+        }
+    }
+    return portfolio_agent_add(b, from->name, from->active, from->budget_e8);
+}
+
+/* Written before the agent's first turn: the fold learns from it which agent a number means. */
+static void seat_record(struct engine *e, const struct seat *s) {
+    struct body_slot body = {.event = BODY_SLOT_STARTED};
+    memcpy(body.name, s->name, sizeof(body.name));
+    snprintf(body.text, sizeof(body.text), "%s", s->active ? "active" : "candidate");
+    struct record record;
+    record_fill(&record, RECORD_SLOT, e->now_ns, &body, sizeof(body));
+    record.agent = record_agent(s->account, s->agent);
+    engine_record(e, &record, false);
+}
+
 int engine_seat_add(struct engine *e, const struct engine_seat *from, struct error *error) {
     if (e->seat_count == AGENTS_MAX) {
         return error_set(error, ERROR_FULL, "more than %d agents", AGENTS_MAX);
     }
-    int agent = portfolio_agent_add(&e->accounts[from->account]->book, from->name, from->active, from->budget_e8);
+    int agent = agent_find_or_add(&e->accounts[from->account]->book, from);
     if (agent < 0) {
         return error_set(error, agent, "no room for agent %s in its account", from->name);
     }
@@ -99,6 +123,12 @@ int engine_seat_add(struct engine *e, const struct engine_seat *from, struct err
     s->reply = from->reply;
     s->book_changed = true;
     s->limits_changed = true;
+    for (uint32_t k = 0; k < e->accounts[s->account]->book.position_count; k++) {
+        if (e->accounts[s->account]->book.positions[k].agent == s->agent) {
+            seat_adopt_position(s, (uint16_t)k);
+        }
+    }
+    seat_record(e, s);
     return (int)e->seat_count++;
 }
 

@@ -22,7 +22,10 @@
 /* A book with its orders and its venue. Account 0 is the one that counts; candidates trade on papers of their own. */
 struct account {
     uint16_t index;
+    char name[NAME_MAX_BYTES];       /* "" = the real one, else the candidate's */
+    bool folding;                    /* the journal's records are of this candidate */
     bool link_down;
+    bool comparing;                  /* asked the venue for its positions, the answer is not complete */
     const struct venue_vtable *vtable;
     struct venue *venue;
     struct order_table orders;
@@ -31,6 +34,8 @@ struct account {
     struct book book;
     uint64_t fill_ids[FILL_IDS_MAX]; /* hashes of venue fill ids already applied */
     uint64_t fill_id_count;
+    int64_t last_fill_ns;
+    int64_t theirs[INSTRUMENTS_MAX]; /* net lots as the venue tells them */
 };
 
 struct engine_options {
@@ -63,7 +68,7 @@ struct engine {
     bool kill_switch;
     bool failed;                     /* an invariant broke or a watchdog fired: the run is worth nothing */
     struct error failure;
-    uint32_t report_count;
+    uint32_t report_head, report_count;
     struct {
         uint16_t account;
         struct venue_report report;
@@ -84,7 +89,7 @@ struct engine *engine_open(struct arena *arena, const struct engine_options *opt
                            void *market_memory, struct error *error);
 
 /* Adds an account; `vtable` is opened by the caller with engine_venue_host() as its host. Returns its index. */
-int engine_account_add(struct engine *engine, struct arena *arena, int64_t deposits_e8, struct error *error);
+int engine_account_add(struct engine *engine, struct arena *arena, const char *name, int64_t deposits_e8, struct error *error);
 void engine_account_venue(struct engine *engine, uint16_t account, const struct venue_vtable *vtable, struct venue *venue);
 /* The context for venue_host.report: fits one account. */
 struct engine_account_context {
@@ -127,11 +132,12 @@ void engine_flatten(struct engine *engine, const char *text);
 /* Tightened limits reach gate and agents. */
 void engine_limits(struct engine *engine, const struct risk_policy *risk);
 
-/* One record of an earlier run: the state is the fold of all of them. Before any event. */
+/* One record of an earlier run: the state is the fold of all of them. After the accounts, before the seats. Records of a
+ * candidate that is not the account's any more are left out. */
 int engine_fold(struct engine *engine, const struct record *record, struct error *error);
 /* After the fold and before the first event: orders that may have left are UNKNOWN and queried, fills are asked for again. */
 void engine_recover(struct engine *engine);
-/* Compares the venue's net positions with the books; queues the answer as VENUE records, halts on a difference. */
+/* False while an order's fate or the venue's positions are still to be told: trading has to wait. */
 bool engine_orders_known(const struct engine *engine);
 
 /* Writes the final book into the records. */

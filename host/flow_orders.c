@@ -194,6 +194,7 @@ static bool orders_taken_back(struct engine *e, struct account *a, uint16_t posi
             flow_step(e, a, o, ORDER_CANCELLED, reason);
         } else if (o->position == position) {
             if (o->state != ORDER_UNKNOWN) {
+                o->reason = reason;
                 (void)a->vtable->cancel(a->venue, o, e->now_ns);
                 engine_reports(e);
             }
@@ -302,6 +303,7 @@ void flow_cancel_entries(struct engine *e, struct account *a, int agent, int rea
             if (o->state <= ORDER_DURABLE) {
                 flow_step(e, a, o, ORDER_CANCELLED, reason);
             } else if (o->state != ORDER_UNKNOWN && a->vtable) {
+                o->reason = reason;
                 (void)a->vtable->cancel(a->venue, o, e->now_ns);
                 engine_reports(e);
             }
@@ -467,6 +469,7 @@ static void orders_expire(struct engine *e, struct account *a) {
                 wish_spend(&a->wishes[o->position], AGENT_END_TTL, REASON_ORDER_TTL);
                 flow_step(e, a, o, ORDER_CANCELLED, REASON_ORDER_TTL);
             } else if (a->vtable->flags & VENUE_EXTERNAL) {
+                o->reason = REASON_ORDER_TTL;
                 (void)a->vtable->cancel(a->venue, o, e->now_ns);
                 engine_reports(e);
             }

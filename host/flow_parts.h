@@ -19,6 +19,8 @@ void flow_working(struct account *a, const struct order *order, int64_t lots);
 
 /* flow_fills.c: reports -> books */
 struct seat *flow_seat_of(struct engine *e, const struct account *a, uint16_t agent);
+/* What a wish becomes when its position is flat. */
+void flow_wish_flat(struct wish *w, uint8_t purpose, int reason);
 void flow_remember_fill(struct account *a, const char *venue_fill_id);
 
 /* flow.c */

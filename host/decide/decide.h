@@ -27,6 +27,7 @@ struct wish {
     int64_t ttl_ns, decided_ns;
     int64_t confidence_ppm, expected_r_ppm, probability_lb_ppm;
     uint64_t trigger_id;
+    bool refolded;             /* came from the journal, which keeps ticks and lots but not `raw` */
     struct agent_wish raw;     /* as last told, accepted or not: an identical repetition has no effect */
 };
 

@@ -169,9 +169,24 @@ static enum wish_outcome amend(struct wish *w, const struct agent_wish *raw, con
     return WISH_AMENDMENT;
 }
 
+/* After a restart `raw` is not known: what converts to the same ticks and lots is the same wish. */
+static bool refold_matches(struct wish *w, const struct agent_wish *raw, const struct wish_context *c) {
+    struct wish again = *w;
+    bool same = convert(&again, raw, c, raw->unit == AGENT_UNIT_EQUITY_FRACTION) == REASON_NONE && again.target_lots == w->target_lots &&
+                again.worst_ticks == w->worst_ticks && again.stop_ticks == w->stop_ticks && again.target_ticks == w->target_ticks;
+    w->refolded = false;
+    if (same || w->state == AGENT_WISH_SPENT) {
+        w->raw = *raw;
+    }
+    return same || w->state == AGENT_WISH_SPENT;
+}
+
 enum wish_outcome wish_update(struct wish *w, const struct agent_wish *raw, const struct wish_context *c, int *reason) {
     *reason = REASON_NONE;
     if (w->id != 0 && memcmp(raw, &w->raw, sizeof(*raw)) == 0) {
+        return WISH_UNCHANGED;
+    }
+    if (w->refolded && raw->wish_id == w->id && refold_matches(w, raw, c)) {
         return WISH_UNCHANGED;
     }
     if (raw->wish_id < w->id) {

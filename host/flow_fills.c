@@ -1,0 +1,419 @@
+/*
+ * flow_fills.c - what venues report -> orders and books.
+ *
+ * Guarantees: a fill changes the books exactly once, whatever is told twice; it is applied even when its order is unknown or
+ * ended (a position follows every fill); silence changes nothing: a lost link makes orders UNKNOWN, and only the venue's
+ * answer makes them anything else. Reports are queued while a venue speaks and applied afterwards, in order.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "flow_parts.h"
+
+static int64_t abs64(int64_t a) { return a < 0 ? -a : a; }
+
+void engine_report(void *account_context, const struct venue_report *report) {
+    const struct engine_account_context *c = account_context;
+    struct engine *e = c->engine;
+    if (e->report_count == REPORTS_MAX) {
+        flow_fail(e, ERROR_FULL, "a venue reported more at once than the host can queue");
+        return;
+    }
+    e->reports[e->report_count].account = c->account;
+    e->reports[e->report_count++].report = *report;
+}
+
+struct seat *flow_seat_of(struct engine *e, const struct account *a, uint16_t agent) {
+    for (uint32_t i = 0; i < e->seat_count; i++) {
+        if (e->seats[i].account == a->index && e->seats[i].agent == agent) {
+            return &e->seats[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- each fill once -------------------------------------------------------------------------------------------------------------- */
+
+/* FNV-1a, never 0: two ids collide once in 2^64 / FILL_IDS_MAX. */
+static uint64_t fill_hash(const char *id) {
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (; *id != '\0'; id++) {
+        h = (h ^ (unsigned char)*id) * UINT64_C(1099511628211);
+    }
+    return h ? h : 1;
+}
+
+static uint64_t *fill_place(struct account *a, uint64_t h) {
+    uint64_t i = h & (FILL_IDS_MAX - 1);
+    while (a->fill_ids[i] != 0 && a->fill_ids[i] != h) {
+        i = (i + 1) & (FILL_IDS_MAX - 1);
+    }
+    return &a->fill_ids[i];
+}
+
+void flow_remember_fill(struct account *a, const char *venue_fill_id) {
+    if (a->fill_id_count >= FILL_IDS_MAX / 2) {
+        /* half full: start over. The venue is asked again only from the last fill on, and those come back below. */
+        memset(a->fill_ids, 0, sizeof(a->fill_ids));
+        a->fill_id_count = 0;
+    }
+    uint64_t h = fill_hash(venue_fill_id), *place = fill_place(a, h);
+    a->fill_id_count += *place == 0;
+    *place = h;
+}
+
+static bool fill_known(struct account *a, const char *venue_fill_id) {
+    return *fill_place(a, fill_hash(venue_fill_id)) != 0;
+}
+
+/* ---- fills ------------------------------------------------------------------------------------------------------------------------- */
+
+static void trade_record(struct engine *e, const struct account *a, const struct trade *t, uint64_t fill_id) {
+    struct body_trade body = {.number = t->number, .wish_id = t->wish_id, .lots = t->lots, .opened_ns = t->opened_ns,
+                              .closed_ns = t->closed_ns, .entry_ticks = t->entry_ticks, .exit_ticks = t->exit_ticks,
+                              .realised_e8 = t->realised_e8, .fees_e8 = t->fees_e8, .mae_e8 = t->mae_e8, .mfe_e8 = t->mfe_e8,
+                              .reason = t->reason, .purpose = t->purpose, .is_long = t->is_long};
+    struct record record;
+    record_fill(&record, RECORD_TRADE, e->now_ns, &body, sizeof(body));
+    record.agent = record_agent(a->index, t->agent);
+    record.instrument = t->instrument;
+    record.position = t->position;
+    record.id = t->number;
+    record.parent = fill_id;
+    engine_record(e, &record, false);
+}
+
+static void fill_record(struct engine *e, const struct account *a, const struct fill *f) {
+    struct body_fill body = {.fill_id = f->fill_id, .order_id = f->order_id, .wish_id = f->wish_id, .lots = f->lots,
+                             .price_ticks = f->price_ticks, .fee_e8 = f->fee_e8, .realised_e8 = f->realised_e8, .time_ns = f->time_ns,
+                             .reason = f->reason, .purpose = f->purpose, .maker = f->maker};
+    memcpy(body.venue_fill_id, f->venue_fill_id, sizeof(body.venue_fill_id));
+    struct record record;
+    record_fill(&record, RECORD_FILL, e->now_ns, &body, sizeof(body));
+    record.agent = record_agent(a->index, f->agent);
+    record.instrument = f->instrument;
+    record.position = f->position;
+    record.id = f->fill_id;
+    record.parent = f->order_id;
+    engine_record(e, &record, true);
+}
+
+/* A fill nobody asked for: it is adopted under the tag `external` of the first agent, told, and protected by nobody's wish. */
+static int position_adopted(struct engine *e, struct account *a, uint16_t instrument) {
+    char tag[TAG_MAX_BYTES] = "external";
+    (void)e;
+    return portfolio_position(&a->book, 0, instrument, tag);
+}
+
+static int reason_of_purpose(uint8_t purpose) {
+    return purpose == PURPOSE_STOP ? REASON_STOP_HIT : purpose == PURPOSE_TARGET ? REASON_TARGET_HIT : REASON_NONE;
+}
+
+/* Makes the host's own fill out of the report. False when it cannot be placed at all. */
+static bool fill_make(struct engine *e, struct account *a, const struct venue_report *r, const struct order *o, struct fill *f) {
+    int position = o ? o->position : r->position < a->book.position_count ? r->position : -1;
+    if (position < 0 || (!o && a->book.positions[position].instrument != r->instrument)) {
+        position = position_adopted(e, a, r->instrument);
+    }
+    if (position < 0 || r->instrument >= e->options.instrument_count || r->lots == 0 || r->price_ticks <= 0) {
+        return false;
+    }
+    const struct position *p = &a->book.positions[position];
+    const struct instrument *i = &e->options.instruments[p->instrument];
+    *f = (struct fill){.fill_id = e->next_fill++, .order_id = o ? o->order_id : 0, .wish_id = o ? o->wish_id : p->wish_id,
+                       .agent = p->agent, .instrument = p->instrument, .position = (uint16_t)position,
+                       .purpose = o ? o->purpose : r->purpose, .maker = r->maker, .lots = r->lots, .price_ticks = r->price_ticks,
+                       .time_ns = r->time_ns};
+    f->reason = o && o->reason ? o->reason : reason_of_purpose(f->purpose);
+    memcpy(f->venue_fill_id, r->venue_fill_id, sizeof(f->venue_fill_id));
+    int64_t notional;
+    f->fee_e8 = r->fee_e8;
+    return r->fee_e8 >= 0 || (instrument_value(i, r->price_ticks, r->lots, &notional) == 0 &&
+                              instrument_fee(i, notional, r->lots, r->maker, &f->fee_e8) == 0);
+}
+
+static void order_filled(struct engine *e, struct account *a, uint64_t order_id, const struct fill *f) {
+    struct order *o = order_table_find(&a->orders, order_id);
+    struct position *p = &a->book.positions[f->position];
+    if (o->purpose == PURPOSE_ENTRY) {
+        p->stop_ticks = o->stop_ticks;
+        p->target_ticks = o->target_ticks;
+    }
+    int64_t open = abs64(order_remaining_lots(o)), lots = abs64(f->lots);
+    flow_working(a, o, -(lots < open ? lots : open));
+    int code = order_fill(o, f->lots);
+    if (code < 0) {
+        char text[96];
+        snprintf(text, sizeof(text), "fill %.40s of order %llu: %s", f->venue_fill_id, (unsigned long long)order_id, error_text(code));
+        engine_trading(e, TRADING_HALTED, e->kill_switch, REASON_ILLEGAL_STEP, text);
+    }
+    o = order_table_find(&a->orders, order_id);
+    if (o && !order_is_open(o)) {
+        order_table_remove(&a->orders, order_id);
+    }
+}
+
+void flow_wish_flat(struct wish *w, uint8_t purpose, int reason) {
+    if (purpose == PURPOSE_STOP) {
+        wish_spend(w, AGENT_END_STOP, REASON_STOP_HIT);
+    } else if (purpose == PURPOSE_TARGET) {
+        wish_spend(w, AGENT_END_TARGET, REASON_TARGET_HIT);
+    } else if (purpose == PURPOSE_HOST) {
+        wish_spend(w, reason == REASON_MAX_HOLD ? AGENT_END_MAX_HOLD : AGENT_END_FLATTEN, reason);
+    } else if (w->target_lots == 0) {
+        wish_spend(w, AGENT_END_CLOSED, REASON_WISH_EXIT);
+    }
+}
+
+static void apply_fill(struct engine *e, struct account *a, const struct venue_report *r) {
+    bool remembered = a->vtable && (a->vtable->flags & VENUE_EXTERNAL);
+    if (remembered && fill_known(a, r->venue_fill_id)) {
+        return;
+    }
+    struct order *o = r->client_id[0] ? order_table_find_client(&a->orders, r->client_id) : NULL;
+    struct fill f;
+    struct trade trade;
+    if (!fill_make(e, a, r, o, &f)) {
+        engine_trading(e, TRADING_HALTED, e->kill_switch, REASON_POSITION_DESYNC, "the venue reported a fill that makes no sense");
+        return;
+    }
+    int closed = portfolio_apply(&a->book, e->options.instruments, &f, &trade);
+    if (closed < 0) {
+        flow_fail(e, closed, "a fill is larger than the books can count");
+        return;
+    }
+    if (remembered) {
+        flow_remember_fill(a, r->venue_fill_id);
+    }
+    a->last_fill_ns = r->time_ns > a->last_fill_ns ? r->time_ns : a->last_fill_ns;
+    e->fills += a->index == 0;
+    fill_record(e, a, &f);
+    if (o) {
+        order_filled(e, a, f.order_id, &f);
+    }
+    if (closed) {
+        trade_record(e, a, &trade, f.fill_id);
+        if (e->on_trade) {
+            e->on_trade(e->on_trade_context, a->index, &trade);
+        }
+    }
+    portfolio_settle(&a->book);
+    struct seat *s = flow_seat_of(e, a, f.agent);
+    if (s) {
+        seat_adopt_position(s, f.position);
+        seat_queue_fill(s, &e->options.instruments[f.instrument], &a->book.positions[f.position], &f);
+    }
+    if (closed && a->book.positions[f.position].lots == 0) {
+        flow_wish_flat(&a->wishes[f.position], f.purpose, f.reason);
+        flow_plan(e, a, f.position);
+    }
+}
+
+/* ---- orders ---------------------------------------------------------------------------------------------------------------------------- */
+
+static enum order_state state_of_kind(uint8_t kind) {
+    return kind == VENUE_REJECT ? ORDER_REJECTED : kind == VENUE_EXPIRED ? ORDER_EXPIRED : ORDER_CANCELLED;
+}
+
+/* What the wish learns when one of its orders ended unfilled. */
+static void wish_hears_end(struct wish *w, const struct order *o, uint8_t kind) {
+    if (w->id != o->wish_id || o->reason == REASON_ORDER_SUPERSEDED) {
+        return;
+    }
+    if (kind == VENUE_EXPIRED || o->reason == REASON_ORDER_TTL) {
+        wish_spend(w, AGENT_END_TTL, REASON_ORDER_TTL);
+    } else if (kind == VENUE_REJECT || o->purpose == PURPOSE_ENTRY) {
+        wish_spend(w, AGENT_END_REJECTED, REASON_VENUE_REJECTED);
+    }
+}
+
+static void apply_end(struct engine *e, struct account *a, const struct venue_report *r) {
+    struct order *o = order_table_find_client(&a->orders, r->client_id);
+    if (!o) {
+        return; /* told again, or ended by its fill */
+    }
+    uint16_t position = o->position;
+    wish_hears_end(&a->wishes[position], o, r->kind);
+    int reason = r->kind == VENUE_REJECT ? REASON_VENUE_REJECTED : r->kind == VENUE_EXPIRED ? REASON_ORDER_TTL : REASON_NONE;
+    flow_step(e, a, o, state_of_kind(r->kind), reason);
+    if (a->replan[position]) {
+        flow_plan(e, a, position);
+    }
+}
+
+static void apply_ack(struct engine *e, struct account *a, const struct venue_report *r) {
+    struct order *o = order_table_find_client(&a->orders, r->client_id);
+    if (o && order_step_is_legal(o->state, ORDER_ACKED)) {
+        flow_step(e, a, o, ORDER_ACKED, REASON_NONE);
+    }
+}
+
+/* The answer to a query. An order that filled more than we know stays UNKNOWN until its fills have been told. */
+static void apply_state(struct engine *e, struct account *a, const struct venue_report *r) {
+    struct order *o = order_table_find_client(&a->orders, r->client_id);
+    if (!o || o->state != ORDER_UNKNOWN) {
+        return;
+    }
+    if (r->lots != o->filled_lots) {
+        (void)a->vtable->fills_since(a->venue, a->last_fill_ns > 0 ? a->last_fill_ns - 3600 * NS_PER_S : 0);
+        return;
+    }
+    uint16_t position = o->position;
+    enum order_state to = r->order_state == ORDER_PARTIAL || r->order_state <= ORDER_SENT ? ORDER_ACKED : (enum order_state)r->order_state;
+    if (to > ORDER_UNKNOWN) {
+        wish_hears_end(&a->wishes[position], o, to == ORDER_EXPIRED ? VENUE_EXPIRED : to == ORDER_REJECTED ? VENUE_REJECT : VENUE_CANCELLED);
+    }
+    flow_step(e, a, o, to, REASON_NONE);
+    if (a->replan[position]) {
+        flow_plan(e, a, position);
+    }
+}
+
+/* The venue never saw it. An entry's moment is over; an exit is still needed and goes out again with the next commit. */
+static void apply_absent(struct engine *e, struct account *a, const struct venue_report *r) {
+    struct order *o = order_table_find_client(&a->orders, r->client_id);
+    if (!o || o->state != ORDER_UNKNOWN) {
+        return;
+    }
+    uint64_t id = o->order_id;
+    flow_step(e, a, o, ORDER_DURABLE, REASON_NONE);
+    o = order_table_find(&a->orders, id);
+    if (o && o->state == ORDER_DURABLE && o->purpose == PURPOSE_ENTRY) {
+        wish_spend(&a->wishes[o->position], AGENT_END_REFUSED, REASON_STALE_INTENT);
+        flow_step(e, a, o, ORDER_CANCELLED, REASON_STALE_INTENT);
+    }
+}
+
+/* ---- the link --------------------------------------------------------------------------------------------------------------------------- */
+
+static void venue_record(struct engine *e, const struct account *a, uint32_t event, uint16_t instrument, int64_t ours, int64_t theirs, const char *text) {
+    struct body_venue body = {.event = event, .ours_lots = ours, .theirs_lots = theirs};
+    snprintf(body.text, sizeof(body.text), "%.90s", text);
+    struct record record;
+    record_fill(&record, RECORD_VENUE, e->now_ns, &body, sizeof(body));
+    record.agent = record_agent(a->index, RECORD_NO_AGENT);
+    record.instrument = instrument;
+    engine_record(e, &record, false);
+}
+
+static void link_down(struct engine *e, struct account *a, const struct venue_report *r) {
+    a->link_down = true;
+    venue_record(e, a, VENUE_LINK_DOWN, RECORD_NO_INDEX, 0, 0, r->text);
+    for (uint32_t i = 0; i < a->orders.count; i++) {
+        struct order *o = &a->orders.open[i];
+        if (order_is_at_venue(o) && o->state != ORDER_UNKNOWN) {
+            flow_step(e, a, o, ORDER_UNKNOWN, REASON_VENUE_UNREACHABLE);
+        }
+    }
+}
+
+/* Asks for everything that silence may have hidden: fills, fates, positions. */
+static void ask_everything(struct engine *e, struct account *a) {
+    (void)a->vtable->fills_since(a->venue, a->last_fill_ns > 0 ? a->last_fill_ns - 3600 * NS_PER_S : 0);
+    engine_reports(e);
+    for (uint32_t i = 0; i < a->orders.count;) {
+        struct order *o = &a->orders.open[i];
+        uint64_t id = o->order_id;
+        if (o->state == ORDER_UNKNOWN) {
+            (void)a->vtable->query(a->venue, o->client_id, o->instrument, e->now_ns);
+            engine_reports(e);
+        }
+        i += order_table_find(&a->orders, id) != NULL;
+    }
+    if (a->vtable->flags & VENUE_EXTERNAL) {
+        memset(a->theirs, 0, sizeof(a->theirs));
+        a->comparing = a->vtable->positions(a->venue) == 0;
+    }
+    engine_reports(e);
+}
+
+static void link_up(struct engine *e, struct account *a, const struct venue_report *r) {
+    a->link_down = false;
+    venue_record(e, a, VENUE_LINK_UP, RECORD_NO_INDEX, 0, 0, r->text);
+    ask_everything(e, a);
+}
+
+/* Ours against theirs over the union of instruments. A difference halts; nobody trades it away. */
+static void positions_compare(struct engine *e, struct account *a) {
+    bool differs = false, unsure = false;
+    a->comparing = false;
+    for (uint32_t i = 0; i < a->orders.count; i++) {
+        unsure = unsure || order_is_at_venue(&a->orders.open[i]);
+    }
+    for (uint16_t i = 0; i < e->options.instrument_count; i++) {
+        int64_t ours = 0;
+        for (uint32_t k = 0; k < a->book.position_count; k++) {
+            ours += a->book.positions[k].instrument == i ? a->book.positions[k].lots : 0;
+        }
+        if (ours != a->theirs[i]) {
+            differs = true;
+            venue_record(e, a, 101, i, ours, a->theirs[i], "net position differs");
+        }
+    }
+    if (!differs) {
+        venue_record(e, a, 100, RECORD_NO_INDEX, 0, 0, "positions agree");
+    } else if (!unsure) {
+        engine_trading(e, TRADING_HALTED, e->kill_switch, REASON_POSITION_DESYNC, "the venue's net position differs from the books");
+    }
+}
+
+static void apply(struct engine *e, struct account *a, const struct venue_report *r) {
+    switch (r->kind) {
+    case VENUE_ACK: apply_ack(e, a, r); break;
+    case VENUE_FILL: apply_fill(e, a, r); break;
+    case VENUE_REJECT:
+    case VENUE_CANCELLED:
+    case VENUE_EXPIRED: apply_end(e, a, r); break;
+    case VENUE_STATE: apply_state(e, a, r); break;
+    case VENUE_ABSENT: apply_absent(e, a, r); break;
+    case VENUE_POSITION:
+        if (r->instrument < INSTRUMENTS_MAX) {
+            a->theirs[r->instrument] = r->lots;
+        }
+        break;
+    case VENUE_POSITIONS_END: positions_compare(e, a); break;
+    case VENUE_LINK_UP: link_up(e, a, r); break;
+    case VENUE_LINK_DOWN: link_down(e, a, r); break;
+    default: break; /* VENUE_FILLS_END: what it ends has been applied */
+    }
+}
+
+void engine_reports(struct engine *e) {
+    while (e->report_head < e->report_count) {
+        uint16_t account = e->reports[e->report_head].account;
+        struct venue_report report = e->reports[e->report_head++].report;
+        apply(e, e->accounts[account], &report);
+    }
+    e->report_head = 0;
+    e->report_count = 0;
+}
+
+void engine_recover(struct engine *e) {
+    for (uint32_t n = 0; n < e->account_count; n++) {
+        struct account *a = e->accounts[n];
+        for (uint32_t i = 0; i < a->orders.count; i++) {
+            struct order *o = &a->orders.open[i];
+            if (o->state == ORDER_NEW) {
+                flow_step(e, a, o, ORDER_DURABLE, REASON_NONE); /* its record was read from the disk */
+            }
+            if (o->state != ORDER_UNKNOWN) {
+                flow_step(e, a, o, ORDER_UNKNOWN, REASON_NONE);
+            }
+        }
+        ask_everything(e, a);
+    }
+}
+
+bool engine_orders_known(const struct engine *e) {
+    for (uint32_t n = 0; n < e->account_count; n++) {
+        const struct account *a = e->accounts[n];
+        bool known = !a->comparing;
+        for (uint32_t i = 0; i < a->orders.count; i++) {
+            known = known && a->orders.open[i].state != ORDER_UNKNOWN;
+        }
+        if (!known) {
+            return false;
+        }
+    }
+    return true;
+}
