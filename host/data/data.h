@@ -85,6 +85,31 @@ struct bar_file {
 int bar_file_read(struct bar_file *file, const char *path, struct instrument *instrument, struct error *error);
 void bar_file_close(struct bar_file *file);
 
+/* ---- what can be said about a file beyond its being well-formed ----------------------------------------------------------- */
+
+#define OUTLIER_PPM 50000   /* 5 % from close to close in one bar: rare enough to look at, see data/quality.c */
+#define OUTLIERS_KEPT 8     /* the largest */
+
+struct outlier {
+    int64_t start_ns, before, close; /* ticks */
+    int64_t move_ppm;                /* signed, saturated at +-10^15 */
+};
+
+/* What the time of a bar names; guessed from where sessions begin and end. */
+enum bar_label { LABEL_UNKNOWN, LABEL_START, LABEL_END };
+
+struct bar_quality {
+    int64_t outlier_count;
+    uint32_t outliers_kept;          /* of `outliers`, largest first */
+    struct outlier outliers[OUTLIERS_KEPT];
+    enum bar_label label;
+    uint32_t label_start_votes, label_end_votes;
+    int64_t longest_gap;             /* missing bars */
+    int64_t irregular;               /* bars closer to the one before than the timeframe */
+};
+
+void bar_quality_find(const struct bar_file *file, struct bar_quality *quality);
+
 /* Embedded deterministic generator (integer arithmetic only): a random walk whose opens differ from the previous close.
  * price_decimals 0..8; the same seed gives the same bars on every machine. */
 struct generate_options {
