@@ -15,9 +15,9 @@ It shares no code with the host and reads the CSV itself. It never rounds but wh
      c. protection of what was opened or added to in this bar, from the bar's range; after a resting fill only the stop.
      d. stop and target both touched: the stop.
   Wish      a new wish cancels what is open under its tag. Growing is an entry, shrinking an exit. A change of sign is an exit
-            and, after its fill, an entry: decided inside that bar, so it lives from the next bar on. Stop and target of a wish
-            take over when it is accepted if the position already has its sign, else with its entry. A stop or target spends
-            the wish it belongs to.
+            at the market (the worst price is the entry's) and, after its fill, an entry: decided inside that bar, so it lives
+            from the next bar on. Stop and target of a wish take over when it is accepted if the position already has its
+            sign, else with its entry. A stop or target spends the wish it belongs to, and no other.
   Money     a fill's notional is rounded half-even to 1e-8; its fee (rate x notional + amount per unit) up. A position keeps
             its cost; a partial close takes cost x lots / total, half-even. Equity = cash + open lots at the last close.
             A trade is a round trip from flat to flat; what is still open at the end is none.
@@ -174,9 +174,9 @@ class Market:
             tag.spent = goal == 0
         if held and goal and (held > 0) == (goal > 0):
             tag.stop, tag.target = tag.wish_stop, tag.wish_target
-        if held and (goal == 0 or (held > 0) != (goal > 0)):
-            tag.entry_after_exit = goal != 0
-            self.orders.append(Order(tag, -held, False, tag.worst, tag.expires))
+        if held and goal and (held > 0) != (goal > 0):
+            tag.entry_after_exit = True
+            self.orders.append(Order(tag, -held, False, None, tag.expires))
         elif abs(goal) < abs(held):
             self.orders.append(Order(tag, goal - held, False, tag.worst, tag.expires))
         elif goal != held:
