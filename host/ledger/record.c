@@ -32,12 +32,23 @@ size_t record_encode(const struct record *record, unsigned char out[RECORD_MAX])
     return size;
 }
 
+bool record_kind_known(int kind) {
+    switch (kind) {
+#define X(name, number) case number:
+        RECORD_KIND_LIST(X)
+#undef X
+        return true;
+    default:
+        return false;
+    }
+}
+
 int record_decode(const unsigned char *bytes, size_t size, struct record *out) {
     if (size < RECORD_HEAD || size > RECORD_MAX) {
         return ERROR_FORMAT;
     }
     memcpy(out, bytes, RECORD_HEAD);
-    if (size != RECORD_HEAD + (size_t)out->body_size || record_kind_name(out->kind) == NULL) {
+    if (size != RECORD_HEAD + (size_t)out->body_size || !record_kind_known(out->kind)) {
         return ERROR_FORMAT;
     }
     memcpy(out->body, bytes + RECORD_HEAD, out->body_size);
@@ -52,6 +63,6 @@ const char *record_kind_name(int kind) {
         RECORD_KIND_LIST(X)
 #undef X
     default:
-        return NULL;
+        return "UNKNOWN";
     }
 }

@@ -7,6 +7,7 @@
 #ifndef LEDGER_RECORD_H
 #define LEDGER_RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,11 +54,13 @@ struct record {
     unsigned char body[RECORD_BODY_MAX];
 };
 
-/* Canonical bytes: returns their number (<= RECORD_MAX). */
+/* Canonical bytes: returns their number (<= RECORD_MAX); 0, and nothing written, when body_size is above RECORD_BODY_MAX. */
 size_t record_encode(const struct record *record, unsigned char out[RECORD_MAX]);
-/* ERROR_FORMAT when the bytes are not exactly one record. */
+/* ERROR_FORMAT when the bytes are not exactly one record of a known kind. Body bytes beyond body_size are left as they were. */
 int record_decode(const unsigned char *bytes, size_t size, struct record *out);
 
+/* The name of a kind ("ORDER"); "UNKNOWN" for numbers not in the list. */
 const char *record_kind_name(int kind);
+bool record_kind_known(int kind);
 
 #endif
