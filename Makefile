@@ -30,7 +30,7 @@ STRATEGY_CFLAGS := $(SDK_CFLAGS) -g $(WARN) -Isdk
 STRATEGY_LDFLAGS := -shared -nostartfiles -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack -Wl,--build-id=none -lm
 
 # host library = every stage + the jailer; programs and tests link it
-HOST_SRC := $(wildcard host/*/*.c host/flow.c sandbox/jailer/*.c)
+HOST_SRC := $(filter-out host/main.c host/worker.c,$(wildcard host/*.c host/*/*.c sandbox/jailer/*.c))
 JAILED_SRC := $(wildcard sandbox/jailed/*.c)
 HOST_OBJ := $(HOST_SRC:%.c=$(BUILD)/obj/%.o)
 JAILED_OBJ := $(JAILED_SRC:%.c=$(BUILD)/slot/%.o)

@@ -115,9 +115,9 @@ int engine_seat_add(struct engine *e, const struct engine_seat *from, struct err
     s->alive = true;
     s->account = from->account;
     s->agent = (uint16_t)agent;
-    s->needs = from->identity->needs;
-    s->state_max = from->identity->state_max;
-    s->state_schema = from->identity->state_schema;
+    s->needs = *from->needs;
+    s->state_max = from->state_max;
+    s->state_schema = from->state_schema;
     s->link = from->link;
     s->private_memory = from->private_memory;
     s->reply = from->reply;

@@ -104,7 +104,8 @@ struct engine_seat {
     bool active;
     uint16_t account;
     int64_t budget_e8;
-    const struct agent_vtable *identity;
+    const struct agent_needs *needs;
+    uint32_t state_max, state_schema;
     struct seat_link link;
     struct wire_private *private_memory;
     const struct wire_reply *reply;
