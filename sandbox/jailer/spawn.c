@@ -25,6 +25,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "jailer/memory.h"
+
 #define PROGRAM_FD (WIRE_FD_STRATEGY + 1)
 #define PROGRAM_PATH "/proc/self/fd/8"
 #define PROGRAMS_MAX 4
@@ -169,11 +171,15 @@ int slot_spawn(struct slot *slot, const struct slot_options *options, struct err
     if (program < 0) {
         return program;
     }
-    int given[GIVEN] = {slot->event_fd,        options->market->fd,   slot->private_memory.fd,
-                        slot->reply_memory.fd, options->strategy->fd, program};
+    /* opened anew: two slots of one strategy must not share a file offset, the loader reads from where it stands */
+    int strategy = memfd_reopen_read_only(options->strategy->fd);
+    int given[GIVEN] = {slot->event_fd, options->market->fd, slot->private_memory.fd, slot->reply_memory.fd, strategy, program};
     int high[GIVEN] = {-1, -1, -1, -1, -1, -1};
     int failed = descriptors_raise(given, high) == 0 ? process_start(&slot->pid, high, options->title) : errno;
     descriptors_close(high);
+    if (strategy >= 0) {
+        close(strategy);
+    }
     if (failed) {
         slot->pid = 0;
         errno = failed;

@@ -1,0 +1,24 @@
+/*
+ * executable_stack.c - asks for an executable stack.
+ */
+#include "agent.h"
+#include "list.h"
+
+static int init(void *self, const struct agent_setup *setup, const struct agent_services *services) {
+    (void)self, (void)setup, (void)services;
+    return AGENT_OK;
+}
+
+static int generate(void *self, const struct agent_snapshot *snapshot, struct agent_wish *out, uint32_t max) {
+    (void)self, (void)snapshot, (void)max;
+    out[0].wish_id = ESCAPED;
+    return 0;
+}
+
+AGENT_ENTRY = {
+    AGENT_IDENTITY("executable_stack", "1"),
+    .needs = {.events = AGENT_EVENT_BAR, .timeframe_count = 1, .bars = {1}, .decide_us_max = 1000},
+    .self_size = 8,
+    .init = init,
+    .generate_signals = generate,
+};

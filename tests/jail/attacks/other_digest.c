@@ -1,0 +1,28 @@
+/*
+ * other_digest.c - was built against another contract.
+ */
+#include "agent.h"
+#include "list.h"
+
+static int init(void *self, const struct agent_setup *setup, const struct agent_services *services) {
+    (void)self, (void)setup, (void)services;
+    return AGENT_OK;
+}
+
+static int generate(void *self, const struct agent_snapshot *snapshot, struct agent_wish *out, uint32_t max) {
+    (void)self, (void)snapshot, (void)max;
+    out[0].wish_id = ESCAPED;
+    return 0;
+}
+
+AGENT_ENTRY = {
+    .magic = AGENT_ABI_MAGIC,
+    .version = AGENT_ABI_VERSION,
+    .size = sizeof(struct agent_vtable),
+    .digest = 1,
+    .name = "other_digest",
+    .needs = {.events = AGENT_EVENT_BAR, .timeframe_count = 1, .bars = {1}, .decide_us_max = 1000},
+    .self_size = 8,
+    .init = init,
+    .generate_signals = generate,
+};

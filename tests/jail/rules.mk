@@ -1,0 +1,13 @@
+# hostile strategies for the jail tests: tests/jail/attacks/NAME.c -> BUILD/tests/jail/attacks/NAME.so, with whatever makes them
+# hostile. They see the wire, as an attacker who read the sources would.
+ATTACKS := $(patsubst tests/jail/attacks/%.c,$(BUILD)/tests/jail/attacks/%.so,$(wildcard tests/jail/attacks/*.c))
+ATTACK_CFLAGS := -std=c17 -D_GNU_SOURCE -O1 -g $(filter-out -Wpedantic,$(WARN)) -Wno-infinite-recursion -fPIC -fvisibility=hidden -fno-stack-protector -Isdk -Isandbox
+$(BUILD)/tests/jail/attacks/interpose.so: ATTACK_MORE := -fvisibility=default -Wl,-z,interpose
+$(BUILD)/tests/jail/attacks/text_relocations.so: ATTACK_MORE := -fno-pic -mcmodel=large -Wl,-z,notext -Wl,--no-warnings
+$(BUILD)/tests/jail/attacks/executable_stack.so: ATTACK_MORE := -Wl,-z,execstack
+$(BUILD)/tests/jail/attacks/other_library.so: ATTACK_MORE := -Wl,--no-as-needed -lz
+$(BUILD)/tests/jail/attacks/%.so: tests/jail/attacks/%.c $(wildcard tests/jail/attacks/*.h) sandbox/wire.h sdk/agent_abi.h sdk/agent.h
+	@mkdir -p $(@D)
+	$(call say,SO)
+	$(Q)$(CC) $(ATTACK_CFLAGS) $(filter-out -Wl%,$(ATTACK_MORE)) $< -o $@ -shared -nostartfiles -Wl,-z,now -Wl,-z,relro -lm $(filter -Wl% -l%,$(ATTACK_MORE))
+$(patsubst tests/jail/%.c,$(BUILD)/tests/jail/%,$(wildcard tests/jail/*.c)): | $(ATTACKS) $(BUILD)/bin/bulkhead-slot $(STRATEGIES)
