@@ -37,9 +37,12 @@ JAILED_OBJ := $(JAILED_SRC:%.c=$(BUILD)/slot/%.o)
 JAILED_HOST_OBJ := $(JAILED_SRC:%.c=$(BUILD)/obj/%.o)
 HOST_LIB := $(BUILD)/lib/libbulkhead.a
 STRATEGIES := $(patsubst strategies/%.c,$(BUILD)/strategies/%.so,$(wildcard strategies/*.c))
-# a plug-in is plugins/NAME.c or every .c of plugins/NAME/
+# a plug-in is plugins/NAME.c or every .c of plugins/NAME/ but main_*.c, which belong to a program beside it
 PLUGINS := $(patsubst plugins/%.c,$(BUILD)/plugins/%.so,$(wildcard plugins/*.c)) $(patsubst plugins/%/,$(BUILD)/plugins/%.so,$(wildcard plugins/*/))
-PROGRAMS := $(BUILD)/bin/bulkhead $(BUILD)/bin/bulkhead-slot $(BUILD)/bin/bulkhead-worker
+PROGRAMS := $(BUILD)/bin/bulkhead $(BUILD)/bin/bulkhead-slot $(BUILD)/bin/bulkhead-worker $(BUILD)/bin/bulkhead-exchange
+MAIN_SRC := $(wildcard plugins/*/main_*.c)
+EXCHANGE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out plugins/sim/sim.c plugins/sim/sim_local.c plugins/sim/sim_remote.c,$(wildcard plugins/sim/*.c)))
+VENUE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(MAIN_SRC),$(wildcard plugins/*/*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*.c tests/abi/*.c tests/jail/*.c tests/venue/*.c tests/sim/*.c))
@@ -88,13 +91,29 @@ $(BUILD)/strategies/%.so: strategies/%.c sdk/agent_abi.h sdk/agent.h sdk/agent_d
 	$(Q)$(CC) $(STRATEGY_CFLAGS) $< -o $@ $(STRATEGY_LDFLAGS)
 
 .SECONDEXPANSION:
-$(BUILD)/plugins/%.so: $$(wildcard plugins/%.c plugins/%/*.c) $$(wildcard plugins/*.h plugins/%/*.h)
+$(BUILD)/plugins/%.so: $$(wildcard plugins/$$*.c plugins/$$*/*.c) $$(wildcard plugins/*.h plugins/$$*/*.h)
 	@mkdir -p $(@D)
 	$(call say,SO)
-	$(Q)$(CC) $(HOST_CFLAGS) -fPIC -shared -o $@ $(filter %.c,$^)
+	$(Q)$(CC) $(HOST_CFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $(filter-out $(MAIN_SRC),$(filter %.c,$^))
+
+# the exchange as a process: the simulated venue without its vtable
+$(BUILD)/bin/bulkhead-exchange: $(EXCHANGE_OBJ) $(HOST_LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(OPT) $(SANFLAGS) -o $@ $^ $(HOST_LIBS)
 
 # a unit test links the host library and the jailed part (for the filters), nothing else
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(JAILED_HOST_OBJ) $(HOST_LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(OPT) $(SANFLAGS) -rdynamic -o $@ $^ $(HOST_LIBS) -lcmocka -lm
+
+# a venue test links the inside of the plug-ins; it may also open them, and start the exchange
+$(BUILD)/lib/libvenues.a: $(VENUE_OBJ)
+	@mkdir -p $(@D)
+	$(call say,AR)
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(BUILD)/tests/venue/%: $(BUILD)/obj/tests/venue/%.o $(BUILD)/lib/libvenues.a $(JAILED_HOST_OBJ) $(HOST_LIB) | $(PLUGINS) $(BUILD)/bin/bulkhead-exchange
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(OPT) $(SANFLAGS) -rdynamic -o $@ $^ $(HOST_LIBS) -lcmocka -lm
