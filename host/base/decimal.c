@@ -181,17 +181,18 @@ int decimal_parse_e8_half_even(const char *text, size_t length, int64_t *out, bo
     }
     int shift = 8 - parts.places + parts.exponent + parts.dropped;
     int128 value = parts.mantissa;
+    int128 limit = (int128)INT64_MAX + parts.minus;
     *rounded = parts.lost;
     for (; shift > 0 && value != 0; shift--) {
         value *= 10;
-        if (value > INT64_MAX) {
+        if (value > limit) {
             return ERROR_RANGE;
         }
     }
     if (shift < 0) {
         value = divide_half_even(value, -shift, parts.lost, rounded);
     }
-    if (value > INT64_MAX) {
+    if (value > limit) {
         return ERROR_RANGE;
     }
     *out = (int64_t)(parts.minus ? -value : value);
@@ -219,9 +220,16 @@ int decimal_rescale_exact(struct decimal value, int32_t scale, int64_t *out) {
 }
 
 int decimal_parse_e8(const char *text, size_t length, int64_t *out) {
-    struct decimal value;
-    int code = decimal_parse(text, length, &value);
-    return code != 0 ? code : decimal_rescale_exact(value, 8, out);
+    int64_t value;
+    bool rounded;
+    int code = decimal_parse_e8_half_even(text, length, &value, &rounded);
+    if (code == 0 && rounded) {
+        code = ERROR_RANGE;
+    }
+    if (code == 0) {
+        *out = value;
+    }
+    return code;
 }
 
 char *decimal_print(int64_t mantissa, int32_t scale, char *to, size_t size) {
