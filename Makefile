@@ -21,7 +21,7 @@ comma := ,
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=undefined))
 INCLUDE := -Ihost -Isdk -Isandbox -Iplugins -I.
 PACKAGES := libseccomp yaml-0.1 sqlite3 libcrypto zlib libcjson
-HOST_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lpthread -ldl
+HOST_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lpthread -ldl -lm
 HOST_CFLAGS := $(COMMON) $(OPT) $(SANFLAGS) -DBULKHEAD_VERSION='"$(VERSION)"' -D_FORTIFY_SOURCE=$(if $(DEV)$(SAN),0,2) $(INCLUDE) $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 # The slot and strategies are never sanitized: sanitizers cannot run in the jail. Both bind everything before the filters.
 SLOT_CFLAGS := $(COMMON) $(OPT) -D_FORTIFY_SOURCE=$(if $(DEV),0,2) -fPIE -Ihost -Isdk -Isandbox -I.

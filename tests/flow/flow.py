@@ -27,6 +27,8 @@ def strategy(name):
 
 def run(*arguments, status=0, timeout=300):
     """Runs bulkhead; its exit status has to be `status` (None: any). Returns what it printed."""
+    if not PROGRAM.exists():
+        raise AssertionError(f"{PROGRAM} is not built")
     child = subprocess.run([str(PROGRAM), *map(str, arguments)], capture_output=True, text=True, timeout=timeout)
     if status is not None and child.returncode != status:
         raise AssertionError(f"bulkhead {' '.join(map(str, arguments))}\nexit status {child.returncode}, {status} was wanted\n"
