@@ -132,7 +132,11 @@ int main(void) {
     if (!jailed.reply->head.status) {
         jailed_fail(&jailed, WIRE_STEP_INIT, result->text); /* it failed before the first turn */
     }
-    runfile_close(&runfile, NULL, result->hash, &error);
+    runfile_result(&runfile, result->hash);
+    if (runfile_close(&runfile, NULL, &error) != 0 && result->code == 0) {
+        result->code = error.code;
+        memcpy(result->text, error.text, sizeof(result->text));
+    }
     atomic_store_explicit(&jailed.reply->head.bell, atomic_load(&jailed.private_memory->command.bell), memory_order_release);
     event_add();
     _exit(0);

@@ -18,9 +18,9 @@
 
 #include "base/base.h"
 #include "base/clock.h"
+#include "cli/cli.h"
 #include "data/data.h"
 
-int cmd_data(int argc, char **argv);
 
 #define FILES_MAX 4096
 #define FOLDER_DEPTH_MAX 8

@@ -49,12 +49,17 @@ static inline void runfile_bar(struct runfile *r, int64_t close_ns) {
     } bar = {{RECORD_BAR}, close_ns};
     hash_add(&r->result, &bar, sizeof(bar));
 }
-/* Ends the result hash; syncs and renames the file to its path (or, `path` not NULL, to that name). */
-int runfile_close(struct runfile *runfile, const char *path, unsigned char result[HASH_BYTES], struct error *error);
+/* Ends the result hash: nothing is appended afterwards. */
+void runfile_result(struct runfile *runfile, unsigned char result[HASH_BYTES]);
+/* Writes the trailer, syncs and renames the file to `path` (NULL: to the one it was opened for). */
+int runfile_close(struct runfile *runfile, const char *path, struct error *error);
 /* Gives up: removes the temporary file. */
 void runfile_abandon(struct runfile *runfile);
 
 #define RUNFILE_MAGIC "BKHRUN01"
+
+/* The record that `bytes` begin with: returns its length, 0 when they begin with none. */
+size_t runfile_next(const unsigned char *bytes, size_t size, struct record *record);
 
 /* Calls `row` for every record of a run file. ERROR_INTEGRITY when its trailer does not belong to it. */
 int runfile_read(const char *path, int (*row)(void *context, uint64_t sequence, const struct record *record), void *context,

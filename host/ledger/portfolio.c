@@ -35,7 +35,7 @@ int portfolio_agent_add(struct book *b, const char *name, bool active, int64_t b
     return (int)b->agent_count++;
 }
 
-int portfolio_position(struct book *b, uint16_t agent, uint16_t instrument, const char tag[TAG_MAX_BYTES]) {
+int portfolio_position(struct book *b, uint16_t agent, uint16_t instrument, const char *tag) {
     uint32_t tags = 0, of_agent = 0;
     for (uint32_t i = 0; i < b->position_count; i++) {
         struct position *p = &b->positions[i];

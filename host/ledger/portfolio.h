@@ -13,7 +13,7 @@ void portfolio_init(struct book *book, int64_t deposits_e8);
 int portfolio_agent_add(struct book *book, const char *name, bool active, int64_t budget_e8);
 
 /* Index of (agent, instrument, tag), created on first use; ERROR_FULL at POSITIONS_MAX or AGENT_TAGS_MAX tags. */
-int portfolio_position(struct book *book, uint16_t agent, uint16_t instrument, const char tag[TAG_MAX_BYTES]);
+int portfolio_position(struct book *book, uint16_t agent, uint16_t instrument, const char *tag);
 
 /*
  * Applies a fill: cost, cash, realised, fees, round trip. Fills in fill->realised_e8. Returns 1 and `trade` when the position

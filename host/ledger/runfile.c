@@ -150,8 +150,9 @@ static int trailer_write(struct runfile *r, struct error *error) {
     return r->failed ? error_set(error, r->failure, "%s: %s", r->temporary, error_text(r->failure)) : 0;
 }
 
-int runfile_close(struct runfile *r, const char *path, unsigned char result[HASH_BYTES], struct error *error) {
-    hash_end(&r->result, result);
+void runfile_result(struct runfile *r, unsigned char result[HASH_BYTES]) { hash_end(&r->result, result); }
+
+int runfile_close(struct runfile *r, const char *path, struct error *error) {
     int code = 0;
     if (r->fd >= 0) {
         code = trailer_write(r, error);
@@ -177,19 +178,24 @@ int runfile_close(struct runfile *r, const char *path, unsigned char result[HASH
     return 0;
 }
 
+size_t runfile_next(const unsigned char *bytes, size_t size, struct record *record) {
+    uint16_t body = 0;
+    if (size < RECORD_HEAD) {
+        return 0;
+    }
+    memcpy(&body, bytes + offsetof(struct record, body_size), sizeof(body));
+    size_t length = RECORD_HEAD + (size_t)body;
+    return length <= size && record_decode(bytes, length, record) == 0 ? length : 0;
+}
+
 /* The records between magic and trailer. */
 static int rows_walk(const unsigned char *bytes, size_t size, uint64_t records, const char *path,
                      int (*row)(void *context, uint64_t sequence, const struct record *record), void *context, struct error *error) {
     size_t at = 8;
     for (uint64_t n = 1; n <= records; n++) {
         struct record record;
-        uint16_t body = 0;
-        if (size - at < RECORD_HEAD) {
-            return error_set(error, ERROR_INTEGRITY, "%s: record %llu is cut", path, (unsigned long long)n);
-        }
-        memcpy(&body, bytes + at + 6, 2);
-        size_t length = RECORD_HEAD + (size_t)body;
-        if (size - at < length || record_decode(bytes + at, length, &record)) {
+        size_t length = runfile_next(bytes + at, size - at, &record);
+        if (length == 0) {
             return error_set(error, ERROR_INTEGRITY, "%s: record %llu at byte %zu is malformed", path, (unsigned long long)n, at);
         }
         int code = row(context, n, &record);
