@@ -127,6 +127,11 @@ int journal_reader_by_id(struct journal_reader *reader, int kind, uint64_t id, s
 int journal_reader_by_parent(struct journal_reader *reader, int kind, uint64_t parent, struct journal_row *rows, int max);
 /* The last row of `kind` with an id and a sequence below `before` (0 = no bound); 1 when found, 0 when there is none. */
 int journal_reader_last(struct journal_reader *reader, int kind, uint64_t before, struct journal_row *row);
+/* The nearest row of `kind` before (or after) `sequence` with the agent, instrument and position of `like`; 1, 0 or an error. */
+int journal_reader_before(struct journal_reader *reader, int kind, const struct record *like, uint64_t sequence,
+                          struct journal_row *row);
+int journal_reader_after(struct journal_reader *reader, int kind, const struct record *like, uint64_t sequence,
+                         struct journal_row *row);
 /* The last sequence; 0 = empty. */
 uint64_t journal_reader_end(struct journal_reader *reader);
 /* Why the last call failed. */

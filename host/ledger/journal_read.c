@@ -22,7 +22,7 @@
 
 struct journal_reader {
     sqlite3 *db;
-    sqlite3_stmt *by_id, *by_parent, *last, *end;
+    sqlite3_stmt *by_id, *by_parent, *last, *before, *after, *end;
     struct error error;
 };
 
@@ -201,7 +201,11 @@ int journal_verify(const char *path, uint64_t *rows, unsigned char last_hash[HAS
 
 /* ---- by id --------------------------------------------------------------------------------------------------------------- */
 
-/* The conditions repeat those of the partial indexes, or SQLite could not use them. */
+/*
+ * The conditions repeat those of the partial indexes, or SQLite could not use them. A plus sign before `kind` keeps it from
+ * using an index where the neighbour in sequence is wanted: that is near, and sorting all rows of a kind is not.
+ */
+#define SAME_POSITION "+kind = ?1 AND agent = ?3 AND instrument = ?4 AND position = ?5"
 static int reader_prepare(struct journal_reader *reader, struct error *error) {
     const struct {
         sqlite3_stmt **statement;
@@ -209,7 +213,9 @@ static int reader_prepare(struct journal_reader *reader, struct error *error) {
     } list[] = {
         {&reader->by_id, "SELECT " ROW_COLUMNS " FROM events WHERE kind = ?1 AND id = ?2 AND id <> 0 ORDER BY seq LIMIT ?3"},
         {&reader->by_parent, "SELECT " ROW_COLUMNS " FROM events WHERE kind = ?1 AND parent = ?2 AND parent <> 0 ORDER BY seq LIMIT ?3"},
-        {&reader->last, "SELECT " ROW_COLUMNS " FROM events WHERE kind = ?1 AND id <> 0 AND seq < ?2 ORDER BY seq DESC LIMIT 1"},
+        {&reader->last, "SELECT " ROW_COLUMNS " FROM events WHERE +kind = ?1 AND id <> 0 AND seq < ?2 ORDER BY seq DESC LIMIT 1"},
+        {&reader->before, "SELECT " ROW_COLUMNS " FROM events WHERE " SAME_POSITION " AND seq < ?2 ORDER BY seq DESC LIMIT 1"},
+        {&reader->after, "SELECT " ROW_COLUMNS " FROM events WHERE " SAME_POSITION " AND seq > ?2 ORDER BY seq LIMIT 1"},
         {&reader->end, "SELECT max(seq) FROM events"},
     };
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
@@ -243,10 +249,10 @@ void journal_reader_close(struct journal_reader *reader) {
     if (reader == NULL) {
         return;
     }
-    sqlite3_finalize(reader->by_id);
-    sqlite3_finalize(reader->by_parent);
-    sqlite3_finalize(reader->last);
-    sqlite3_finalize(reader->end);
+    sqlite3_stmt *const statements[] = {reader->by_id, reader->by_parent, reader->last, reader->before, reader->after, reader->end};
+    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
+        sqlite3_finalize(statements[i]);
+    }
     sqlite3_close(reader->db);
     free(reader);
 }
@@ -283,6 +289,26 @@ int journal_reader_last(struct journal_reader *reader, int kind, uint64_t before
     sqlite3_bind_int(reader->last, 1, kind);
     sqlite3_bind_int64(reader->last, 2, bounded ? (sqlite3_int64)before : INT64_MAX);
     return reader_collect(reader, reader->last, row, 1);
+}
+
+static int reader_near(struct journal_reader *reader, sqlite3_stmt *statement, int kind, const struct record *like,
+                       uint64_t sequence, struct journal_row *row) {
+    sqlite3_bind_int(statement, 1, kind);
+    sqlite3_bind_int64(statement, 2, (sqlite3_int64)sequence);
+    sqlite3_bind_int(statement, 3, like->agent);
+    sqlite3_bind_int(statement, 4, like->instrument);
+    sqlite3_bind_int64(statement, 5, (sqlite3_int64)like->position);
+    return reader_collect(reader, statement, row, 1);
+}
+
+int journal_reader_before(struct journal_reader *reader, int kind, const struct record *like, uint64_t sequence,
+                          struct journal_row *row) {
+    return reader_near(reader, reader->before, kind, like, sequence, row);
+}
+
+int journal_reader_after(struct journal_reader *reader, int kind, const struct record *like, uint64_t sequence,
+                         struct journal_row *row) {
+    return reader_near(reader, reader->after, kind, like, sequence, row);
 }
 
 uint64_t journal_reader_end(struct journal_reader *reader) {
