@@ -181,8 +181,7 @@ int sim_local_submit(struct sim_local *l, const struct order *order) {
     if (!l->up) {
         return ERROR_VENUE;
     }
-    exchange_submit(l->exchange, order, exchange_kind_of(l->exchange, order));
-    return 0;
+    return exchange_submit(l->exchange, order, exchange_kind_of(l->exchange, order));
 }
 
 int sim_local_cancel(struct sim_local *l, const char *client_id) {
