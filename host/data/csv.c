@@ -315,16 +315,41 @@ static bool time_is_iso(struct field field) {
     return field.end - field.begin >= 8 && field.begin[4] == '-' && isdigit((unsigned char)field.begin[0]);
 }
 
+/* A count of units, 10^scale times as large: plain digits (nanoseconds have 19), or a decimal ("1679661540.0"). */
+static int time_number(struct field field, int64_t *mantissa, int32_t *scale) {
+    const char *at = field.begin;
+    bool minus = at < field.end && *at == '-';
+    *mantissa = *scale = 0;
+    at += minus;
+    for (; at < field.end && *at >= '0' && *at <= '9'; at++) {
+        int digit = minus ? '0' - *at : *at - '0';
+        if (__builtin_mul_overflow(*mantissa, 10, mantissa) || __builtin_add_overflow(*mantissa, digit, mantissa)) {
+            return ERROR_RANGE;
+        }
+    }
+    if (at == field.end && at > field.begin + minus) {
+        return 0;
+    }
+    struct decimal decimal;
+    int code = decimal_parse(field.begin, (size_t)(field.end - field.begin), &decimal);
+    if (code == 0) {
+        *mantissa = decimal.mantissa;
+        *scale = decimal.scale;
+    }
+    return code;
+}
+
 /* Recognises the unit from the first row. */
 static int unit_find(struct csv *csv, struct field field) {
-    struct decimal decimal;
+    int64_t mantissa;
+    int32_t scale;
     enum time_unit unit = TIME_ISO;
     if (!time_is_iso(field)) {
-        if (decimal_parse(field.begin, (size_t)(field.end - field.begin), &decimal) != 0) {
+        if (time_number(field, &mantissa, &scale) != 0) {
             return refuse(csv, ERROR_FORMAT, "time", field, "a count of s, ms, us or ns since 1970, or ISO 8601");
         }
-        int64_t whole = decimal.mantissa / powers[decimal.scale];
-        whole = whole < 0 ? -whole : whole;
+        int64_t whole = mantissa / powers[scale];
+        whole = whole == INT64_MIN ? INT64_MAX : whole < 0 ? -whole : whole;
         unit = csv->time_named_ms             ? TIME_MILLISECONDS
                : whole < INT64_C(99999999999) ? TIME_SECONDS
                : whole <= unit_limits[1]      ? TIME_MILLISECONDS
@@ -349,30 +374,34 @@ static int refuse_unit(struct csv *csv, int code, struct field field) {
     return refuse(csv, code, "time", field, wanted);
 }
 
+static int time_iso(struct csv *csv, struct field field, int64_t *ns) {
+    int zoned;
+    int code = clock_parse(field.begin, (size_t)(field.end - field.begin), ns, &zoned);
+    if (code != 0) {
+        return refuse_unit(csv, code, field);
+    }
+    csv->file->zone_assumed = csv->file->zone_assumed || !zoned;
+    return 0;
+}
+
 static int time_slow(struct csv *csv, struct field field, int64_t *ns) {
-    struct decimal decimal;
-    size_t length = (size_t)(field.end - field.begin);
+    int64_t mantissa;
+    int32_t scale;
     int code = csv->unit_known ? 0 : unit_find(csv, field);
     if (code != 0) {
         return code;
     }
     if (csv->file->time_unit == TIME_ISO) {
-        int zoned;
-        code = clock_parse(field.begin, length, ns, &zoned);
-        if (code != 0) {
-            return refuse_unit(csv, code, field);
-        }
-        csv->file->zone_assumed = csv->file->zone_assumed || !zoned;
-        return 0;
+        return time_iso(csv, field, ns);
     }
-    code = time_is_iso(field) ? ERROR_FORMAT : decimal_parse(field.begin, length, &decimal);
+    code = time_is_iso(field) ? ERROR_FORMAT : time_number(field, &mantissa, &scale);
     if (code != 0) {
         return refuse_unit(csv, code, field);
     }
-    int128 scaled = (int128)decimal.mantissa * csv->unit_ns;
-    int128 value = scaled / powers[decimal.scale];
-    int64_t whole = decimal.mantissa / powers[decimal.scale];
-    if (scaled % powers[decimal.scale] != 0 || whole > csv->unit_limit || whole < -csv->unit_limit || value > INT64_MAX ||
+    int128 scaled = (int128)mantissa * csv->unit_ns;
+    int128 value = scaled / powers[scale];
+    int64_t whole = mantissa / powers[scale];
+    if (scaled % powers[scale] != 0 || whole > csv->unit_limit || whole < -csv->unit_limit || value > INT64_MAX ||
         value < INT64_MIN) {
         return refuse_unit(csv, ERROR_RANGE, field);
     }
@@ -450,10 +479,13 @@ static inline const char *volume_fast(const char *at, int64_t *volume_e8) {
 }
 
 static inline const char *time_fast(const struct csv *csv, const char *at, int64_t *ns) {
-    uint64_t count;
-    size_t places;
-    at = number_scan(at, &count, &places);
-    if (at == NULL || places != 0 || (int64_t)count > csv->unit_limit) {
+    const char *start = at;
+    uint64_t count = 0;
+    while (is_digit(*at)) {
+        count = count * 10 + (uint64_t)(*at++ - '0');
+    }
+    /* 19 digits cannot overflow, and nanoseconds need them */
+    if (at == start || at - start > 19 || count > (uint64_t)csv->unit_limit) {
         return NULL;
     }
     *ns = (int64_t)count * csv->unit_ns;
