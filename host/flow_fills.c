@@ -120,7 +120,7 @@ static bool fill_make(struct engine *e, struct account *a, const struct venue_re
     }
     const struct position *p = &a->book.positions[position];
     const struct instrument *i = &e->options.instruments[p->instrument];
-    *f = (struct fill){.fill_id = e->next_fill++, .order_id = o ? o->order_id : 0, .wish_id = o ? o->wish_id : p->wish_id,
+    *f = (struct fill){.fill_id = e->next_fill++, .order_id = o ? o->order_id : 0, .wish_id = o ? o->wish_id : p->stop_wish_id,
                        .agent = p->agent, .instrument = p->instrument, .position = (uint16_t)position,
                        .purpose = o ? o->purpose : r->purpose, .maker = r->maker, .lots = r->lots, .price_ticks = r->price_ticks,
                        .time_ns = r->time_ns};
@@ -138,6 +138,7 @@ static void order_filled(struct engine *e, struct account *a, uint64_t order_id,
     if (o->purpose == PURPOSE_ENTRY) {
         p->stop_ticks = o->stop_ticks;
         p->target_ticks = o->target_ticks;
+        p->stop_wish_id = o->wish_id;
     }
     int64_t open = abs64(order_remaining_lots(o)), lots = abs64(f->lots);
     flow_working(a, o, -(lots < open ? lots : open));
@@ -153,7 +154,11 @@ static void order_filled(struct engine *e, struct account *a, uint64_t order_id,
     }
 }
 
-void flow_wish_flat(struct wish *w, uint8_t purpose, int reason) {
+void flow_wish_flat(struct wish *w, const struct position *p, uint8_t purpose, int reason) {
+    bool bracket = purpose == PURPOSE_STOP || purpose == PURPOSE_TARGET;
+    if (bracket && p->stop_wish_id != w->id) {
+        return; /* the wish that came after it goes on */
+    }
     if (purpose == PURPOSE_STOP) {
         wish_spend(w, AGENT_END_STOP, REASON_STOP_HIT);
     } else if (purpose == PURPOSE_TARGET) {
@@ -204,7 +209,7 @@ static void apply_fill(struct engine *e, struct account *a, const struct venue_r
         seat_queue_fill(s, &e->options.instruments[f.instrument], &a->book.positions[f.position], &f);
     }
     if (closed && a->book.positions[f.position].lots == 0) {
-        flow_wish_flat(&a->wishes[f.position], f.purpose, f.reason);
+        flow_wish_flat(&a->wishes[f.position], &a->book.positions[f.position], f.purpose, f.reason);
         flow_plan(e, a, f.position);
     }
 }

@@ -158,6 +158,7 @@ static int fold_fill(struct engine *e, struct account *a, const struct record *r
         if (o->purpose == PURPOSE_ENTRY) {
             p->stop_ticks = o->stop_ticks;
             p->target_ticks = o->target_ticks;
+            p->stop_wish_id = o->wish_id;
         }
         int64_t open = abs64(order_remaining_lots(o)), lots = abs64(f.lots);
         flow_working(a, o, -(lots < open ? lots : open));
@@ -168,7 +169,7 @@ static int fold_fill(struct engine *e, struct account *a, const struct record *r
     }
     portfolio_settle(&a->book);
     if (closed && p->lots == 0) {
-        flow_wish_flat(&a->wishes[r->position], f.purpose, f.reason);
+        flow_wish_flat(&a->wishes[r->position], p, f.purpose, f.reason);
     }
     return 0;
 }
@@ -214,6 +215,7 @@ static int fold_protect(struct account *a, const struct record *r, struct error 
     }
     p->stop_ticks = b->stop_ticks;
     p->target_ticks = b->target_ticks;
+    p->stop_wish_id = p->wish_id;
     return 0;
 }
 

@@ -211,10 +211,12 @@ static bool orders_taken_back(struct engine *e, struct account *a, uint16_t posi
 void flow_protect(struct engine *e, struct account *a, uint16_t position, int64_t stop, int64_t target, bool tell_venue) {
     struct position *p = &a->book.positions[position];
     if (p->stop_ticks == stop && p->target_ticks == target) {
+        p->stop_wish_id = a->wishes[position].id;
         return;
     }
     p->stop_ticks = stop;
     p->target_ticks = target;
+    p->stop_wish_id = a->wishes[position].id;
     struct body_protect body = {.stop_ticks = stop, .target_ticks = target};
     struct record record;
     record_fill(&record, RECORD_PROTECT, e->now_ns, &body, sizeof(body));

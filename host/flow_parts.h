@@ -19,8 +19,8 @@ void flow_working(struct account *a, const struct order *order, int64_t lots);
 
 /* flow_fills.c: reports -> books */
 struct seat *flow_seat_of(struct engine *e, const struct account *a, uint16_t agent);
-/* What a wish becomes when its position is flat. */
-void flow_wish_flat(struct wish *w, uint8_t purpose, int reason);
+/* What a wish becomes when its position is flat. A stop or target spends the wish it belongs to, and no other. */
+void flow_wish_flat(struct wish *w, const struct position *p, uint8_t purpose, int reason);
 void flow_remember_fill(struct account *a, const char *venue_fill_id);
 
 /* flow.c */

@@ -26,7 +26,7 @@ static struct wire_private *own_private;
 static struct wire_reply *own_reply;
 
 static void *pages(size_t size) {
-    void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (bytes == MAP_FAILED) {
         jailed_fail(&jailed, WIRE_STEP_MAP, "no memory");
     }

@@ -187,7 +187,8 @@ struct position {
     int64_t trade_fees_e8;
     int64_t trade_peak_lots;   /* largest absolute size of the current round trip */
     int64_t entry_ticks;       /* of the first fill of the current round trip */
-    uint64_t wish_id;
+    uint64_t wish_id;          /* last decision about it */
+    uint64_t stop_wish_id;     /* the wish that stop and target belong to: the one they spend */
 };
 
 /* A round trip, told when a position becomes flat. */
