@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """exactness - a backtest's final equity against the oracle's, to the last digit. test: timeout 600
 
-Every case runs `bulkhead backtest` and tests/flow/oracle.py on the same file and compares final equity (8 places) and the
-number of closed trades. Cases ask the oracle for proof that they test what they say (stops that fired, orders that rested).
+Every case runs `bulkhead backtest` and tests/flow/oracle.py on the same file and compares final equity (8 places), the number
+of closed trades, and refusals. Cases ask the oracle for proof that they test what they say (stops that fired, orders that rested).
 """
 import sys
 import tempfile
@@ -50,8 +50,7 @@ def expect(path, strategy="sma_cross", cash="10000000", fee_bps="10", wanted=(),
     for file in paths:
         arguments += ["--data", file, *host]
     got = flow.backtest(strategy, *arguments)
-    assert not got["refusals"], f"refused: {got['refusals']}"
-    for key in ("bars", "trades", "final_equity"):
+    for key in ("refusals", "bars", "trades", "final_equity"):
         assert str(got[key]) == str(due[key]), f"{key}: the host says {got[key]}, the oracle {due[key]}\nhost: {got}\noracle: {due}"
     return f"{due['final_equity']} after {due['fills']} fills"
 
@@ -81,7 +80,7 @@ def cases():
     yield "stops and targets in percent, 8 decimals", lambda: expect(
         made(8, 100000), side="both", stop_pct="0.2", target_pct="0.3", wanted=["stops", "targets"])
     yield "8 decimals at 30,000: stops and targets keep their last digit", lambda: expect(
-        made(8, 100000, first=3000000000000, step=2000000000), side="both", stop_pct="0.2", target_pct="0.3", quantity="0.01",
+        made(8, 100000, first=3000000000000, step=2000000000), side="both", stop_pct="0.2", target_pct="0.3",
         wanted=["stops", "targets"])
     yield "resting entries, long", lambda: expect(made(2, 100000), side="long", worst_ticks=-15, stop_ticks=90, target_r="1.5",
                                                   wanted=["rested", "stops", "targets"])

@@ -18,11 +18,13 @@ It shares no code with the host and reads the CSV itself. It never rounds but wh
             at the market (the worst price is the entry's) and, after its fill, an entry: decided inside that bar, so it lives
             from the next bar on. Stop and target of a wish take over when it is accepted if the position already has its
             sign, else with its entry. A stop or target spends the wish it belongs to, and no other.
+  Gate      an entry whose stop is not on the losing side, or whose target not on the winning side, of its worst price (none:
+            of the last close when it is decided) is refused and spends its wish.
   Money     a fill's notional is rounded half-even to 1e-8; its fee (rate x notional + amount per unit) up. A position keeps
             its cost; a partial close takes cost x lots / total, half-even. Equity = cash + open lots at the last close.
             A trade is a round trip from flat to flat; what is still open at the end is none.
 
-Buying power and the other limits are not modelled: runs compared with this must show no refusal.
+Buying power and the other limits are not modelled: compared runs must show no refusal but those two.
 """
 import argparse
 import csv
@@ -129,6 +131,7 @@ class Instrument:
 class Account:
     def __init__(self, deposits):
         self.deposits = self.cash = deposits
+        self.refusals = {}
         self.realised = self.fees = self.trades = self.fills = self.stops = self.targets = self.rested = 0
 
 
@@ -157,6 +160,7 @@ class Market:
     def __init__(self, account, instrument):
         self.account, self.instrument = account, instrument
         self.tags, self.orders, self.held = {}, [], []
+        self.last = 0                             # the newest close
 
     # a strategy's new decision, at the close of a bar
     def wish(self, name, goal, stop=None, target=None, worst=None, expires=None):
@@ -179,8 +183,20 @@ class Market:
             self.orders.append(Order(tag, -held, False, None, tag.expires))
         elif abs(goal) < abs(held):
             self.orders.append(Order(tag, goal - held, False, tag.worst, tag.expires))
-        elif goal != held:
+        elif goal != held and self.allowed(tag, goal - held):
             self.orders.append(Order(tag, goal - held, True, tag.worst, tag.expires))
+
+    def allowed(self, tag, lots):
+        price, sign = tag.worst or self.last, 1 if lots > 0 else -1
+        reason = None
+        if tag.wish_stop is not None and sign * (price - tag.wish_stop) <= 0:
+            reason = "STOP_SIDE"
+        elif tag.wish_target is not None and sign * (tag.wish_target - price) <= 0:
+            reason = "TARGET_SIDE"
+        if reason:
+            tag.spent = True
+            self.account.refusals[reason] = self.account.refusals.get(reason, 0) + 1
+        return not reason
 
     # one bar
     def match(self, start, opened, high, low):
@@ -376,6 +392,7 @@ def run(options):
         market = Market(account, instrument)
         strategy = STRATEGIES[options.strategy](options, instrument)
         for start, opened, high, low, close in zip(bars.start, bars.open, bars.high, bars.low, bars.close):
+            market.last = close
             if market.held or market.orders:
                 market.match(start, opened, high, low)
             strategy.on_close(start, close, market)
@@ -387,7 +404,7 @@ def run(options):
         raise AssertionError("the oracle's own books do not add up")
     return {"final_equity": e8_text(account.cash + equity_of_open), "trades": account.trades, "bars": bars_seen,
             "fills": account.fills, "stops": account.stops, "targets": account.targets, "rested": account.rested,
-            "fees": e8_text(account.fees), "realised": e8_text(account.realised), "open_lots": open_lots}
+            "refusals": account.refusals, "fees": e8_text(account.fees), "realised": e8_text(account.realised), "open_lots": open_lots}
 
 
 def parse(arguments=None):
