@@ -79,8 +79,8 @@ def cases():
         made(2, 100000), side="both", stop_ticks=70, target_r="2", wanted=["stops", "targets"])
     yield "stops and targets in percent, 8 decimals", lambda: expect(
         made(8, 100000), side="both", stop_pct="0.2", target_pct="0.3", wanted=["stops", "targets"])
-    yield "8 decimals at 30,000: stops and targets keep their last digit", lambda: expect(
-        made(8, 100000, first=3000000000000, step=2000000000), side="both", stop_pct="0.2", target_pct="0.3",
+    yield "8 decimals at 40,000: stops and targets keep their last digit", lambda: expect(
+        made(8, 100000, first=4000000000000, step=200000000), side="both", stop_pct="0.02", target_pct="0.03",
         wanted=["stops", "targets"])
     yield "resting entries, long", lambda: expect(made(2, 100000), side="long", worst_ticks=-15, stop_ticks=90, target_r="1.5",
                                                   wanted=["rested", "stops", "targets"])
