@@ -23,8 +23,10 @@
 #include "base/reason.h"
 
 #define START_NS_DEFAULT INT64_C(1000000000)
+#define LANDLOCK_ABI_MAX 99
 #define ADDRESS_DEFAULT (UINT64_C(256) << 20)
-#define SPINS_BETWEEN_LOOKS 20000 /* at 15-50 ns each: 0.3-1 ms between looks at clock and pidfd */
+#define SPINS_BETWEEN_YIELDS 2000 /* at 15-50 ns each: 30-100 us, then the slot may need this core */
+#define YIELDS_BETWEEN_LOOKS 8    /* at clock and pidfd: 0.25-1 ms */
 
 int64_t jailer_now_ns(void) {
     struct timespec now;
@@ -161,8 +163,9 @@ int slot_start(struct slot *slot, const struct slot_options *options, struct err
     }
     int64_t taken = (jailer_now_ns() - begin) / 1000;
     slot->start_us = taken > 0 ? taken : 1;
-    slot->landlock_abi = slot_reply(slot)->head.landlock_abi;
-    slot->namespaces = slot_reply(slot)->head.namespaces;
+    uint32_t landlock = *(const volatile uint32_t *)&slot_reply(slot)->head.landlock_abi;
+    slot->landlock_abi = landlock <= LANDLOCK_ABI_MAX ? landlock : 0; /* the slot's word, for display */
+    slot->namespaces = *(const volatile uint32_t *)&slot_reply(slot)->head.namespaces == 1;
     return 0;
 }
 
@@ -251,18 +254,33 @@ static enum slot_answer wait_sleeping(struct slot *slot, int64_t timeout_ns, boo
     return late(slot, kill_late);
 }
 
+static bool spin(struct slot *slot, int count) {
+    for (int i = 0; i < count; i++) {
+        if (answered(slot)) {
+            slot->asked = false;
+            return true;
+        }
+        __builtin_ia32_pause();
+    }
+    return false;
+}
+
+/* A yield costs little when nobody waits for this core; when there are fewer free cores than promised, the slot does. */
+static bool spin_and_yield(struct slot *slot) {
+    for (int i = 0; i < YIELDS_BETWEEN_LOOKS; i++) {
+        if (spin(slot, SPINS_BETWEEN_YIELDS)) {
+            return true;
+        }
+        sched_yield();
+    }
+    return false;
+}
+
 static enum slot_answer wait_spinning(struct slot *slot, int64_t timeout_ns, bool kill_late) {
     int64_t end = 0;
     for (;;) {
-        for (int i = 0; i < SPINS_BETWEEN_LOOKS; i++) {
-            if (answered(slot)) {
-                slot->asked = false;
-                return SLOT_ANSWERED;
-            }
-            if (timeout_ns == 0) {
-                break;
-            }
-            __builtin_ia32_pause();
+        if (timeout_ns == 0 ? spin(slot, 1) : spin_and_yield(slot)) {
+            return SLOT_ANSWERED;
         }
         enum slot_answer answer = look(slot, 0);
         if (answer != SLOT_PENDING) {
@@ -270,10 +288,9 @@ static enum slot_answer wait_spinning(struct slot *slot, int64_t timeout_ns, boo
         }
         int64_t now = jailer_now_ns();
         end = end ? end : now + timeout_ns;
-        if (timeout_ns == 0 || now >= end) {
+        if (now >= end) {
             return late(slot, kill_late);
         }
-        sched_yield(); /* were there fewer free cores than promised, the slot needs this one */
     }
 }
 

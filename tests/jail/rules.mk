@@ -17,3 +17,9 @@ $(BUILD)/tests/jail/agents/%.so: tests/jail/agents/%.c $(wildcard tests/jail/age
 	$(call say,SO)
 	$(Q)$(CC) $(STRATEGY_CFLAGS) $< -o $@ $(STRATEGY_LDFLAGS)
 $(patsubst tests/jail/%.c,$(BUILD)/tests/jail/%,$(wildcard tests/jail/*.c)): | $(ATTACKS) $(JAIL_AGENTS) $(BUILD)/bin/bulkhead-slot $(STRATEGIES)
+
+# seeds of the fuzzer of strategy files, in the folder where it keeps what it finds
+$(BUILD)/fuzz/found/elf/%.so: $(BUILD)/strategies/%.so
+	@mkdir -p $(@D)
+	$(Q)strip -s -o $@ $<
+$(BUILD)/fuzz/elf: | $(patsubst $(BUILD)/strategies/%,$(BUILD)/fuzz/found/elf/%,$(STRATEGIES))
