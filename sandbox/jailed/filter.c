@@ -30,7 +30,9 @@
 
 #include "wire.h"
 
+/* clang-format off */
 #define MASKED(argument, mask, value) {(argument), SCMP_CMP_MASKED_EQ, (scmp_datum_t)(mask), (scmp_datum_t)(value)}
+/* clang-format on */
 #define INT_IS(argument, value) MASKED(argument, 0xffffffffull, value)
 #define LONG_IS(argument, value) MASKED(argument, ~0ull, value)
 /* All bits of the argument outside `allowed` are zero. */
@@ -44,6 +46,8 @@ struct rule {
     unsigned count;
     struct scmp_arg_cmp arguments[3];
 };
+
+/* clang-format off */
 
 /* The steady state. */
 static const struct rule deciding[] = {
@@ -87,6 +91,7 @@ static const struct rule loading[] = {
     /* to load stage 2; no flags, so no listener */
     {SCMP_ACT_ALLOW, SYS_seccomp, 2, {INT_IS(0, SECCOMP_SET_MODE_FILTER), INT_IS(1, 0)}},
 };
+/* clang-format on */
 
 static int rules_add(scmp_filter_ctx context, const struct rule *rules, size_t count) {
     for (size_t i = 0; i < count; i++) {

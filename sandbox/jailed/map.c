@@ -60,8 +60,8 @@ void jailed_map(struct jailed *jailed) {
         _exit(EXIT_NO_REPLY);
     }
     jailed->reply = reply;
-    if (!sealed(WIRE_FD_MARKET, SIZE_SEALS | F_SEAL_FUTURE_WRITE) || !sealed(WIRE_FD_PRIVATE, SIZE_SEALS | F_SEAL_FUTURE_WRITE) ||
-        !sealed(WIRE_FD_STRATEGY, SIZE_SEALS | F_SEAL_WRITE)) {
+    if (!sealed(WIRE_FD_MARKET, SIZE_SEALS | F_SEAL_FUTURE_WRITE) ||
+        !sealed(WIRE_FD_PRIVATE, SIZE_SEALS | F_SEAL_FUTURE_WRITE) || !sealed(WIRE_FD_STRATEGY, SIZE_SEALS | F_SEAL_WRITE)) {
         jailed_fail(jailed, WIRE_STEP_MAP, "market, private or strategy memory is not sealed");
     }
     size_t private_size = 0;

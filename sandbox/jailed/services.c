@@ -68,4 +68,6 @@ static int service_note(const char *tag, const char *text) {
 
 const struct agent_services services = {.log = service_log, .plot = service_plot, .note = service_note};
 
-void services_bind(struct runner *runner) { bound = runner; }
+void services_bind(struct runner *runner) {
+    bound = runner;
+}

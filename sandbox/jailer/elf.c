@@ -20,7 +20,7 @@ static bool file_read(const struct elf *elf, uint64_t offset, void *to, size_t s
     return true;
 }
 
-/* ---- header and segments ----------------------------------------------------------------------------------------------------- */
+/* ---- header and segments ----------------------------------------------------------------------------------------- */
 
 static const char *header_fault(const Elf64_Ehdr *header) {
     if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) {
@@ -44,11 +44,14 @@ static const char *header_fault(const Elf64_Ehdr *header) {
     return header->e_phentsize == sizeof(Elf64_Phdr) ? NULL : "program headers of an unknown size";
 }
 
-static uint64_t page_down(uint64_t address) { return address & ~(uint64_t)(PAGE - 1); }
+static uint64_t page_down(uint64_t address) {
+    return address & ~(uint64_t)(PAGE - 1);
+}
 
 /* Ascending, apart by whole pages, the file part inside the file and congruent with the address. */
 static const char *load_fault(const struct elf *elf, const Elf64_Phdr *segment, uint64_t *end) {
-    if (segment->p_filesz > segment->p_memsz || segment->p_offset > elf->size || segment->p_filesz > elf->size - segment->p_offset) {
+    if (segment->p_filesz > segment->p_memsz || segment->p_offset > elf->size ||
+        segment->p_filesz > elf->size - segment->p_offset) {
         return "a segment lies outside the file";
     }
     if (segment->p_vaddr > (UINT64_C(1) << 32) || segment->p_memsz > (UINT64_C(1) << 32)) {
@@ -72,7 +75,8 @@ static const char *segments_read(struct elf *elf) {
     }
     for (uint32_t i = 0; i < elf->header.e_phnum; i++) {
         Elf64_Phdr *segment = &elf->segments[i];
-        if (elf->header.e_phoff > elf->size || !file_read(elf, elf->header.e_phoff + i * sizeof(*segment), segment, sizeof(*segment))) {
+        if (elf->header.e_phoff > elf->size ||
+            !file_read(elf, elf->header.e_phoff + i * sizeof(*segment), segment, sizeof(*segment))) {
             return "program headers lie outside the file";
         }
         const char *fault = segment->p_type == PT_LOAD ? load_fault(elf, segment, &end) : NULL;
@@ -112,7 +116,7 @@ bool elf_mapped(const struct elf *elf, uint64_t address, uint64_t size, uint32_t
     return segment && size <= segment->p_memsz - (address - segment->p_vaddr) && (segment->p_flags & flags) == flags;
 }
 
-/* ---- dynamic section ----------------------------------------------------------------------------------------------------------- */
+/* ---- dynamic section --------------------------------------------------------------------------------------------- */
 
 static const char *dynamic_read(struct elf *elf) {
     const Elf64_Phdr *section = NULL;
@@ -168,11 +172,12 @@ static const char *relocations_find(struct elf *elf) {
     return NULL;
 }
 
-/* ---- symbols ------------------------------------------------------------------------------------------------------------------- */
+/* ---- symbols ----------------------------------------------------------------------------------------------------- */
 
 bool elf_string(const struct elf *elf, uint64_t offset, char name[ELF_NAME_MAX]) {
     for (uint64_t i = 0; i < ELF_NAME_MAX; i++) {
-        if (offset >= elf->strings_size || i >= elf->strings_size - offset || !elf_read(elf, elf->strings_at + offset + i, &name[i], 1)) {
+        if (offset >= elf->strings_size || i >= elf->strings_size - offset ||
+            !elf_read(elf, elf->strings_at + offset + i, &name[i], 1)) {
             break;
         }
         if (name[i] == '\0') {
@@ -190,7 +195,9 @@ bool elf_symbol(const struct elf *elf, uint64_t index, Elf64_Sym *symbol) {
     return elf_read(elf, elf->symbols_at + index * sizeof(*symbol), symbol, sizeof(*symbol));
 }
 
-uint64_t elf_relocation_count(const struct elf *elf) { return elf->rela_count[0] + elf->rela_count[1]; }
+uint64_t elf_relocation_count(const struct elf *elf) {
+    return elf->rela_count[0] + elf->rela_count[1];
+}
 
 bool elf_relocation(const struct elf *elf, uint64_t index, Elf64_Rela *relocation) {
     uint32_t table = index >= elf->rela_count[0];
@@ -219,7 +226,8 @@ static const char *gnu_chain_end(const struct elf *elf, uint64_t chains_at, uint
 
 static const char *gnu_hash_count(const struct elf *elf, uint64_t table, uint32_t *count) {
     struct gnu_hash hash;
-    if (!elf_read(elf, table, &hash, sizeof(hash)) || hash.bucket_count > ELF_SYMBOLS_MAX || hash.bloom_count > ELF_SYMBOLS_MAX) {
+    if (!elf_read(elf, table, &hash, sizeof(hash)) || hash.bucket_count > ELF_SYMBOLS_MAX ||
+        hash.bloom_count > ELF_SYMBOLS_MAX) {
         return "the symbol hash table lies outside the file";
     }
     uint64_t buckets_at = table + sizeof(hash) + (uint64_t)hash.bloom_count * 8;

@@ -26,8 +26,8 @@ struct elf {
     Elf64_Phdr segments[ELF_SEGMENTS_MAX];
     uint32_t dynamic_count;
     Elf64_Dyn dynamic[ELF_DYNAMIC_MAX];
-    uint32_t symbol_count;      /* as far as hash table and relocations reach */
-    uint64_t symbols_at;        /* virtual addresses */
+    uint32_t symbol_count; /* as far as hash table and relocations reach */
+    uint64_t symbols_at;   /* virtual addresses */
     uint64_t strings_at, strings_size;
     uint64_t rela_at[2], rela_count[2]; /* DT_RELA, DT_JMPREL */
 };

@@ -27,8 +27,12 @@ static int text_length(const char *text, size_t size, bool (*allowed)(char)) {
     return length < size ? (int)length : -1;
 }
 
-static bool name_byte(char byte) { return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '_'; }
-static bool printable(char byte) { return byte >= ' ' && byte <= '~'; }
+static bool name_byte(char byte) {
+    return (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '_';
+}
+static bool printable(char byte) {
+    return byte >= ' ' && byte <= '~';
+}
 
 static void lint_names(struct strategy *strategy) {
     struct agent_vtable *entry = &strategy->entry;
@@ -93,8 +97,8 @@ void lint_identity(struct strategy *strategy) {
     range(strategy, "version", entry->version, AGENT_ABI_VERSION, AGENT_ABI_VERSION);
     range(strategy, "size", entry->size, sizeof(*entry), sizeof(*entry));
     if (entry->digest != AGENT_ABI_DIGEST) {
-        lint_add(strategy, "digest is 0x%llx; wanted 0x%llx (built against another agent_abi.h)", (unsigned long long)entry->digest,
-                 AGENT_ABI_DIGEST);
+        lint_add(strategy, "digest is 0x%llx; wanted 0x%llx (built against another agent_abi.h)",
+                 (unsigned long long)entry->digest, AGENT_ABI_DIGEST);
     }
     for (size_t i = 0; i < sizeof(entry->reserved) / sizeof(entry->reserved[0]); i++) {
         if (entry->reserved[i] != 0) {

@@ -22,7 +22,8 @@ static int line_take(struct imports_allowed *allowed, char *line, const char *pa
         return error_set(error, ERROR_CONFIG, "%s:%u: %.64s has no reason; wanted: symbol, blank, reason", path, number, name);
     }
     if (strlen(name) >= sizeof(allowed->names[0]) || allowed->count == ALLOWED_MAX) {
-        return error_set(error, ERROR_FULL, "%s:%u: a name is at most 63 bytes, and there are at most %d", path, number, ALLOWED_MAX);
+        return error_set(error, ERROR_FULL, "%s:%u: a name is at most 63 bytes, and there are at most %d", path, number,
+                         ALLOWED_MAX);
     }
     snprintf(allowed->names[allowed->count++], sizeof(allowed->names[0]), "%s", name);
     return 0;

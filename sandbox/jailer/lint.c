@@ -34,7 +34,7 @@ void lint_add(struct strategy *strategy, const char *format, ...) {
     strategy->finding_count = at + 1;
 }
 
-/* ---- rules 2 to 4: dynamic section and segments ------------------------------------------------------------------------------ */
+/* ---- rules 2 to 4: dynamic section and segments ------------------------------------------------------------------ */
 
 struct tag {
     int64_t tag;
@@ -42,29 +42,25 @@ struct tag {
     bool allowed;
 };
 
+/* clang-format off */
 /* Tags that are not here are refused by number. */
 static const struct tag tags[] = {
-    {DT_NEEDED, "DT_NEEDED", true},       {DT_SONAME, "DT_SONAME", true},
-    {DT_HASH, "DT_HASH", true},           {DT_GNU_HASH, "DT_GNU_HASH", true},
-    {DT_STRTAB, "DT_STRTAB", true},       {DT_STRSZ, "DT_STRSZ", true},
-    {DT_SYMTAB, "DT_SYMTAB", true},       {DT_SYMENT, "DT_SYMENT", true},
-    {DT_RELA, "DT_RELA", true},           {DT_RELASZ, "DT_RELASZ", true},
-    {DT_RELAENT, "DT_RELAENT", true},     {DT_RELACOUNT, "DT_RELACOUNT", true},
-    {DT_JMPREL, "DT_JMPREL", true},       {DT_PLTRELSZ, "DT_PLTRELSZ", true},
-    {DT_PLTREL, "DT_PLTREL", true},       {DT_PLTGOT, "DT_PLTGOT", true},
-    {DT_FLAGS, "DT_FLAGS", true},         {DT_FLAGS_1, "DT_FLAGS_1", true},
-    {DT_BIND_NOW, "DT_BIND_NOW", true},   {DT_SYMBOLIC, "DT_SYMBOLIC", true},
-    {DT_VERSYM, "DT_VERSYM", true},       {DT_VERNEED, "DT_VERNEED", true},
-    {DT_VERNEEDNUM, "DT_VERNEEDNUM", true},
-    {DT_INIT, "DT_INIT", false},          {DT_FINI, "DT_FINI", false},
-    {DT_INIT_ARRAY, "DT_INIT_ARRAY", false}, {DT_FINI_ARRAY, "DT_FINI_ARRAY", false},
+    {DT_NEEDED, "DT_NEEDED", true}, {DT_SONAME, "DT_SONAME", true}, {DT_HASH, "DT_HASH", true},
+    {DT_GNU_HASH, "DT_GNU_HASH", true}, {DT_STRTAB, "DT_STRTAB", true}, {DT_STRSZ, "DT_STRSZ", true},
+    {DT_SYMTAB, "DT_SYMTAB", true}, {DT_SYMENT, "DT_SYMENT", true}, {DT_RELA, "DT_RELA", true},
+    {DT_RELASZ, "DT_RELASZ", true}, {DT_RELAENT, "DT_RELAENT", true}, {DT_RELACOUNT, "DT_RELACOUNT", true},
+    {DT_JMPREL, "DT_JMPREL", true}, {DT_PLTRELSZ, "DT_PLTRELSZ", true}, {DT_PLTREL, "DT_PLTREL", true},
+    {DT_PLTGOT, "DT_PLTGOT", true}, {DT_FLAGS, "DT_FLAGS", true}, {DT_FLAGS_1, "DT_FLAGS_1", true},
+    {DT_BIND_NOW, "DT_BIND_NOW", true}, {DT_SYMBOLIC, "DT_SYMBOLIC", true}, {DT_VERSYM, "DT_VERSYM", true},
+    {DT_VERNEED, "DT_VERNEED", true}, {DT_VERNEEDNUM, "DT_VERNEEDNUM", true}, {DT_INIT, "DT_INIT", false},
+    {DT_FINI, "DT_FINI", false}, {DT_INIT_ARRAY, "DT_INIT_ARRAY", false}, {DT_FINI_ARRAY, "DT_FINI_ARRAY", false},
     {DT_INIT_ARRAYSZ, "DT_INIT_ARRAYSZ", false}, {DT_FINI_ARRAYSZ, "DT_FINI_ARRAYSZ", false},
-    {DT_PREINIT_ARRAY, "DT_PREINIT_ARRAY", false}, {DT_TEXTREL, "DT_TEXTREL", false},
-    {DT_RPATH, "DT_RPATH", false},        {DT_RUNPATH, "DT_RUNPATH", false},
-    {DT_AUDIT, "DT_AUDIT", false},        {DT_DEPAUDIT, "DT_DEPAUDIT", false},
-    {DT_FILTER, "DT_FILTER", false},      {DT_AUXILIARY, "DT_AUXILIARY", false},
-    {DT_REL, "DT_REL", false},            {DT_DEBUG, "DT_DEBUG", false},
+    {DT_PREINIT_ARRAY, "DT_PREINIT_ARRAY", false}, {DT_TEXTREL, "DT_TEXTREL", false}, {DT_RPATH, "DT_RPATH", false},
+    {DT_RUNPATH, "DT_RUNPATH", false}, {DT_AUDIT, "DT_AUDIT", false}, {DT_DEPAUDIT, "DT_DEPAUDIT", false},
+    {DT_FILTER, "DT_FILTER", false}, {DT_AUXILIARY, "DT_AUXILIARY", false}, {DT_REL, "DT_REL", false},
+    {DT_DEBUG, "DT_DEBUG", false},
 };
+/* clang-format on */
 
 static const struct tag *tag_of(int64_t tag) {
     for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
@@ -117,7 +113,8 @@ static void lint_dynamic(struct strategy *strategy, const struct elf *elf) {
 }
 
 static bool segment_type_known(uint32_t type) {
-    static const uint32_t known[] = {PT_NULL, PT_LOAD, PT_DYNAMIC, PT_NOTE, PT_TLS, PT_GNU_EH_FRAME, PT_GNU_STACK, PT_GNU_RELRO, PT_GNU_PROPERTY};
+    static const uint32_t known[] = {PT_NULL,         PT_LOAD,      PT_DYNAMIC,   PT_NOTE,        PT_TLS,
+                                     PT_GNU_EH_FRAME, PT_GNU_STACK, PT_GNU_RELRO, PT_GNU_PROPERTY};
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (known[i] == type) {
             return true;
@@ -148,7 +145,7 @@ static void lint_segments(struct strategy *strategy, const struct elf *elf) {
     }
 }
 
-/* ---- rules 2, 4, 5: symbols ---------------------------------------------------------------------------------------------------- */
+/* ---- rules 2, 4, 5: symbols -------------------------------------------------------------------------------------- */
 
 static void import_note(struct strategy *strategy, const char *name, const struct imports_allowed *allowed) {
     if (strategy->import_count < IMPORTS_MAX) {
@@ -168,7 +165,8 @@ static bool symbol_exported(const Elf64_Sym *symbol) {
 }
 
 /* Returns whether `symbol` is the entry. */
-static bool lint_symbol(struct strategy *strategy, const Elf64_Sym *symbol, const char *name, const struct imports_allowed *allowed) {
+static bool lint_symbol(struct strategy *strategy, const Elf64_Sym *symbol, const char *name,
+                        const struct imports_allowed *allowed) {
     if (ELF64_ST_TYPE(symbol->st_info) == STT_GNU_IFUNC) {
         lint_add(strategy, "%s is an IFUNC; wanted no code that runs while loading", name);
     }
@@ -182,7 +180,8 @@ static bool lint_symbol(struct strategy *strategy, const Elf64_Sym *symbol, cons
     return false;
 }
 
-static bool lint_symbols(struct strategy *strategy, const struct elf *elf, const struct imports_allowed *allowed, Elf64_Sym *entry) {
+static bool lint_symbols(struct strategy *strategy, const struct elf *elf, const struct imports_allowed *allowed,
+                         Elf64_Sym *entry) {
     uint32_t entries = 0;
     for (uint32_t i = 1; i < elf->symbol_count && strategy->finding_count < LINT_FINDINGS_MAX; i++) {
         Elf64_Sym symbol;
@@ -204,7 +203,7 @@ static bool lint_symbols(struct strategy *strategy, const struct elf *elf, const
     return entries == 1;
 }
 
-/* ---- rule 6: entry and relocations --------------------------------------------------------------------------------------------- */
+/* ---- rule 6: entry and relocations ------------------------------------------------------------------------------- */
 
 #define CALLS_AT offsetof(struct agent_vtable, init)
 
@@ -232,9 +231,11 @@ static bool call_target(const struct elf *elf, const Elf64_Rela *relocation, uin
 }
 
 /* A relocation that touches the entry, at byte `inside` of it (which may be negative by less than 8). */
-static void lint_entry_relocation(struct strategy *strategy, const struct elf *elf, const Elf64_Rela *relocation, int64_t inside) {
+static void lint_entry_relocation(struct strategy *strategy, const struct elf *elf, const Elf64_Rela *relocation,
+                                  int64_t inside) {
     if (inside < (int64_t)CALLS_AT || (inside - (int64_t)CALLS_AT) % 8 != 0) {
-        lint_add(strategy, "a relocation writes to byte %lld of " ENTRY_NAME "; wanted its identity to be plain data", (long long)inside);
+        lint_add(strategy, "a relocation writes to byte %lld of " ENTRY_NAME "; wanted its identity to be plain data",
+                 (long long)inside);
         return;
     }
     uint32_t call = (uint32_t)(inside - (int64_t)CALLS_AT) / 8;
@@ -275,7 +276,8 @@ static void lint_relocations(struct strategy *strategy, const struct elf *elf, u
 static bool entry_copy(struct strategy *strategy, const struct elf *elf, const Elf64_Sym *symbol) {
     unsigned char bytes[sizeof(struct agent_vtable)];
     if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || symbol->st_size != sizeof(bytes)) {
-        lint_add(strategy, ENTRY_NAME " is %llu bytes; wanted an object of %zu", (unsigned long long)symbol->st_size, sizeof(bytes));
+        lint_add(strategy, ENTRY_NAME " is %llu bytes; wanted an object of %zu", (unsigned long long)symbol->st_size,
+                 sizeof(bytes));
         return false;
     }
     if (symbol->st_value % 8 != 0 || !elf_read(elf, symbol->st_value, bytes, sizeof(bytes))) {
@@ -292,7 +294,8 @@ static void lint_calls(struct strategy *strategy, const struct elf *elf, uint64_
     for (uint32_t i = 0; i < CALL_COUNT; i++) {
         uint64_t word = 0;
         if (!(strategy->calls & (1u << i)) && elf_read(elf, entry_at + CALLS_AT + i * 8u, &word, 8) && word != 0) {
-            lint_add(strategy, "call %u of " ENTRY_NAME " is the number 0x%llx; wanted NULL or a relocation", i, (unsigned long long)word);
+            lint_add(strategy, "call %u of " ENTRY_NAME " is the number 0x%llx; wanted NULL or a relocation", i,
+                     (unsigned long long)word);
         }
     }
 }

@@ -45,8 +45,12 @@ static int landlock_level(void) {
     return abi > 0 ? (int)abi : 0;
 }
 
-static bool namespaces_work(void) { return unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS) == 0; }
-static bool clock_can_go(void) { return prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0) == 0; }
+static bool namespaces_work(void) {
+    return unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS) == 0;
+}
+static bool clock_can_go(void) {
+    return prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0) == 0;
+}
 
 static bool in_child(bool (*question)(void)) {
     pid_t child = fork();

@@ -34,7 +34,7 @@ int64_t jailer_now_ns(void) {
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-/* ---- start ------------------------------------------------------------------------------------------------------------------ */
+/* ---- start ------------------------------------------------------------------------------------------------------- */
 
 static uint64_t place(uint64_t *end, size_t size) {
     uint64_t at = (*end + 63) & ~UINT64_C(63);
@@ -169,7 +169,7 @@ int slot_start(struct slot *slot, const struct slot_options *options, struct err
     return 0;
 }
 
-/* ---- one turn --------------------------------------------------------------------------------------------------------------- */
+/* ---- one turn ---------------------------------------------------------------------------------------------------- */
 
 static void bell_wake(const struct wire_bell *command) {
     syscall(SYS_futex, &command->bell, FUTEX_WAKE, 1, NULL, NULL, 0);
@@ -210,7 +210,8 @@ static enum slot_answer event_take(struct slot *slot) {
     }
     char text[96];
     if (!slot->asked || count != 1) {
-        snprintf(text, sizeof(text), "rang %llu times %s", (unsigned long long)count, slot->asked ? "for one answer" : "unasked");
+        snprintf(text, sizeof(text), "rang %llu times %s", (unsigned long long)count,
+                 slot->asked ? "for one answer" : "unasked");
         return dead(slot, REASON_SLOT_DOORBELL, text);
     }
     if (!answered(slot)) {
@@ -301,7 +302,7 @@ enum slot_answer slot_wait(struct slot *slot, int64_t timeout_ns, bool kill_late
     return slot->spin && slot->asked ? wait_spinning(slot, timeout_ns, kill_late) : wait_sleeping(slot, timeout_ns, kill_late);
 }
 
-/* ---- end -------------------------------------------------------------------------------------------------------------------- */
+/* ---- end --------------------------------------------------------------------------------------------------------- */
 
 void slot_kill(struct slot *slot, int reason, const char *text) {
     if (!slot || !slot->private_memory.bytes) {

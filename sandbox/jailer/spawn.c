@@ -9,7 +9,8 @@
  * The descriptors are first duplicated to numbers above those they shall have, because dup2 of one onto another's number
  * would close it.
  *
- * posix_spawn blocks the calling thread until exec (0.15 ms, up to 3 ms when busy): a running host calls from its helper thread.
+ * posix_spawn blocks the calling thread until exec (0.15 ms, up to 3 ms when busy): a running host calls from its helper
+ * thread.
  */
 #include "internal.h"
 

@@ -69,7 +69,8 @@ static int strategy_seal(struct strategy *strategy, struct error *error) {
 
 static int strategy_hash(struct strategy *strategy, const unsigned char *bytes, struct error *error) {
     unsigned length = 0;
-    if (EVP_Digest(bytes, strategy->size, strategy->hash, &length, EVP_sha256(), NULL) != 1 || length != sizeof(strategy->hash)) {
+    if (EVP_Digest(bytes, strategy->size, strategy->hash, &length, EVP_sha256(), NULL) != 1 ||
+        length != sizeof(strategy->hash)) {
         return error_set(error, ERROR_GENERAL, "%s: SHA-256 failed", strategy->path);
     }
     for (size_t i = 0; i < sizeof(strategy->hash); i++) {

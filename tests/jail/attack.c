@@ -18,7 +18,8 @@
 
 enum outcome { SYSCALL, CRASH, DEADLINE, EXIT, DOORBELL, HARMLESS, REFUSED, DEAD, OTHER };
 
-static const char *const outcome_names[] = {"SYSCALL", "CRASH", "DEADLINE", "EXIT", "DOORBELL", "HARMLESS", "REFUSED", "DEAD", "OTHER"};
+static const char *const outcome_names[] = {"SYSCALL",  "CRASH",   "DEADLINE", "EXIT", "DOORBELL",
+                                            "HARMLESS", "REFUSED", "DEAD",     "OTHER"};
 
 struct attack {
     const char *name;
@@ -31,12 +32,12 @@ static const struct attack attacks[] = {
     ATTACK_CALLS(X)
 #undef X
 #define X(name, deciding, loading) {#name, deciding, loading, false},
-    ATTACK_CODE(X)
+        ATTACK_CODE(X)
 #undef X
 };
 #define ATTACKS (sizeof(attacks) / sizeof(attacks[0]))
 
-/* ---- the world around -------------------------------------------------------------------------------------------------------- */
+/* ---- the world around -------------------------------------------------------------------------------------------- */
 
 static char folder[32];
 static char canary[64];
@@ -86,7 +87,7 @@ static const char *world_change(const struct world *before) {
     return same ? NULL : "the canary file changed";
 }
 
-/* ---- one attack --------------------------------------------------------------------------------------------------------------- */
+/* ---- one attack -------------------------------------------------------------------------------------------------- */
 
 static enum outcome outcome_of(const struct slot_death *death) {
     switch (death->reason) {
@@ -173,7 +174,7 @@ static void attack_everywhere(void) {
     }
 }
 
-/* ---- files that are hostile by their form ------------------------------------------------------------------------------------- */
+/* ---- files that are hostile by their form ------------------------------------------------------------------------ */
 
 static const struct form {
     const char *name;
@@ -185,12 +186,9 @@ static const struct form {
     {"executable_stack", SYSCALL, false}, /* mprotect of the stack */
     {"other_library", REFUSED, false},    /* dlopen cannot open it */
     {"huge_data", REFUSED, true},         /* the address space is limited */
-    {"huge_thread_data", SYSCALL, true}, /* libc gives up with a message */
-    {"huge_self", REFUSED, false},
-    {"no_call", REFUSED, false},
-    {"other_digest", REFUSED, false},
-    {"no_entry", REFUSED, false},
-    {"bad_words", REFUSED, true},
+    {"huge_thread_data", SYSCALL, true},  /* libc gives up with a message */
+    {"huge_self", REFUSED, false},        {"no_call", REFUSED, false},  {"other_digest", REFUSED, false},
+    {"no_entry", REFUSED, false},         {"bad_words", REFUSED, true},
 };
 
 static void form_run(const struct form *form) {

@@ -36,7 +36,8 @@ static inline void jail_open_bytes(struct jail *jail, const void *bytes, size_t 
     close(fd);
 }
 
-static inline void attack_open(struct jail *jail, const char *name, const char *place, const char *canary, const char *canary_new) {
+static inline void attack_open(struct jail *jail, const char *name, const char *place, const char *canary,
+                               const char *canary_new) {
     static unsigned char *image; /* read once, before any change of user */
     static size_t size;
     if (!image) {

@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-/* ---- seals ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- seals ------------------------------------------------------------------------------------------------------- */
 
 static void expect_size_is_fixed(int fd, size_t size) {
     char path[40];
@@ -62,7 +62,8 @@ static void test_reply_memory_keeps_its_size(void **state) {
     struct error error = {0};
     assert_int_equal(shared_memory_open(&memory, SHARED_SLOT_WRITES, 4096, &error), 0);
     expect_size_is_fixed(memory.fd, memory.size);
-    assert_true(mprotect(memory.bytes, memory.size, PROT_READ | PROT_WRITE) == 0); /* nothing but its own wish makes the host write */
+    assert_true(mprotect(memory.bytes, memory.size, PROT_READ | PROT_WRITE) ==
+                0); /* nothing but its own wish makes the host write */
     shared_memory_close(&memory);
 }
 
@@ -90,7 +91,7 @@ static void test_a_slot_refuses_unsealed_memory(void **state) {
     jail_close(&jail);
 }
 
-/* ---- a reply that changes ------------------------------------------------------------------------------------------------------- */
+/* ---- a reply that changes ---------------------------------------------------------------------------------------- */
 
 /* Another process flips bytes all over the reply, head included, as fast as it can. */
 static pid_t flipper_start(const struct jail *jail, size_t from, size_t span) {
@@ -172,9 +173,12 @@ static void test_only_the_copy_counts(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_host_memory_is_sealed),         cmocka_unit_test(test_reply_memory_keeps_its_size),
-        cmocka_unit_test(test_strategy_is_sealed),            cmocka_unit_test(test_a_slot_refuses_unsealed_memory),
-        cmocka_unit_test(test_flipped_heads_never_harm_the_host), cmocka_unit_test(test_only_the_copy_counts),
+        cmocka_unit_test(test_host_memory_is_sealed),
+        cmocka_unit_test(test_reply_memory_keeps_its_size),
+        cmocka_unit_test(test_strategy_is_sealed),
+        cmocka_unit_test(test_a_slot_refuses_unsealed_memory),
+        cmocka_unit_test(test_flipped_heads_never_harm_the_host),
+        cmocka_unit_test(test_only_the_copy_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

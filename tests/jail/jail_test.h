@@ -43,7 +43,7 @@ static inline int64_t test_now_ns(void) {
     return now.tv_sec * SECOND + now.tv_nsec;
 }
 
-/* ---- a market of one instrument and one timeframe -------------------------------------------------------------------------- */
+/* ---- a market of one instrument and one timeframe ---------------------------------------------------------------- */
 
 struct test_market {
     struct wire_market head;
@@ -79,7 +79,8 @@ static inline void test_market_fill(struct test_market *market, size_t size) {
     snprintf(market->instrument.name, sizeof(market->instrument.name), "TEST");
     market->instrument.tick = 0.25;
     market->instrument.lot = 1;
-    market->series = (struct wire_series){.ring_at = offsetof(struct test_market, ring), .mask = RING_BARS - 1, .timeframe_ns = 60 * SECOND};
+    market->series =
+        (struct wire_series){.ring_at = offsetof(struct test_market, ring), .mask = RING_BARS - 1, .timeframe_ns = 60 * SECOND};
 }
 
 /* Turn `sequence`: one bar more, a new time. */
@@ -87,14 +88,22 @@ static inline void test_market_turn(struct test_market *market, uint64_t sequenc
     struct test_turn *turn = &market->turns[sequence & (WIRE_TURNS - 1)];
     struct agent_bar *bar = &market->ring[sequence & (RING_BARS - 1)];
     double price = 100.0 + 0.25 * (double)(sequence % 40);
-    *bar = (struct agent_bar){.start_ns = (int64_t)sequence * 60 * SECOND, .open = price, .high = price, .low = price, .close = price,
-                              .open_ticks = price * 4, .high_ticks = price * 4, .low_ticks = price * 4, .close_ticks = price * 4};
-    turn->head = (struct wire_turn){.sequence = sequence, .now_ns = (int64_t)(sequence + 1) * 60 * SECOND, .events = AGENT_EVENT_BAR};
+    *bar = (struct agent_bar){.start_ns = (int64_t)sequence * 60 * SECOND,
+                              .open = price,
+                              .high = price,
+                              .low = price,
+                              .close = price,
+                              .open_ticks = price * 4,
+                              .high_ticks = price * 4,
+                              .low_ticks = price * 4,
+                              .close_ticks = price * 4};
+    turn->head =
+        (struct wire_turn){.sequence = sequence, .now_ns = (int64_t)(sequence + 1) * 60 * SECOND, .events = AGENT_EVENT_BAR};
     turn->bars = sequence + 1;
     turn->quote = (struct agent_quote){.time_ns = turn->head.now_ns, .last = price, .last_ticks = price * 4};
 }
 
-/* ---- one strategy in one slot ----------------------------------------------------------------------------------------------- */
+/* ---- one strategy in one slot ------------------------------------------------------------------------------------ */
 
 struct jail {
     struct strategy strategy;
@@ -104,7 +113,9 @@ struct jail {
     struct error error;
 };
 
-static inline struct test_market *jail_market(struct jail *jail) { return jail->market.bytes; }
+static inline struct test_market *jail_market(struct jail *jail) {
+    return jail->market.bytes;
+}
 
 /* The file must be readable; whether the lint likes it is the test's business. */
 static inline void jail_open(struct jail *jail, const char *path) {
@@ -116,15 +127,23 @@ static inline void jail_open(struct jail *jail, const char *path) {
     assert_int_equal(shared_memory_open(&jail->market, SHARED_HOST_WRITES, sizeof(struct test_market), &jail->error), 0);
     test_market_fill(jail_market(jail), jail->market.size);
     jail->options = (struct slot_options){
-        .strategy = &jail->strategy, .title = "slot test [active]", .core = -1, .market = &jail->market,
-        .slot_binary = build_path("bin/bulkhead-slot"), .start_ns_max = 2 * SECOND,
+        .strategy = &jail->strategy,
+        .title = "slot test [active]",
+        .core = -1,
+        .market = &jail->market,
+        .slot_binary = build_path("bin/bulkhead-slot"),
+        .start_ns_max = 2 * SECOND,
     };
 }
 
 /* Past the lint, as if a hostile file had found a way. Only a test can: it sets what strategy_open() alone sets elsewhere. */
-static inline void jail_force(struct jail *jail) { jail->strategy.admitted = true; }
+static inline void jail_force(struct jail *jail) {
+    jail->strategy.admitted = true;
+}
 
-static inline int jail_start(struct jail *jail) { return slot_start(&jail->slot, &jail->options, &jail->error); }
+static inline int jail_start(struct jail *jail) {
+    return slot_start(&jail->slot, &jail->options, &jail->error);
+}
 
 static inline void jail_started(struct jail *jail, const char *path) {
     jail_open(jail, path);
@@ -149,7 +168,7 @@ static inline void jail_close(struct jail *jail) {
     strategy_close(&jail->strategy);
 }
 
-/* ---- the host looks at itself ------------------------------------------------------------------------------------------------ */
+/* ---- the host looks at itself ------------------------------------------------------------------------------------ */
 
 static inline int entries_of(const char *path) {
     DIR *folder = opendir(path);
@@ -163,7 +182,11 @@ static inline int entries_of(const char *path) {
     return count;
 }
 
-static inline int host_descriptors(void) { return entries_of("/proc/self/fd"); }
-static inline int host_threads(void) { return entries_of("/proc/self/task"); }
+static inline int host_descriptors(void) {
+    return entries_of("/proc/self/fd");
+}
+static inline int host_threads(void) {
+    return entries_of("/proc/self/task");
+}
 
 #endif

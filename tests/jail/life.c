@@ -32,7 +32,7 @@ static void param_add(struct jail *jail, struct agent_param *params, const char 
     jail->options.params = params;
 }
 
-/* ---- turns -------------------------------------------------------------------------------------------------------------------- */
+/* ---- turns ------------------------------------------------------------------------------------------------------- */
 
 static void test_a_thousand_turns(void **state) {
     (void)state;
@@ -182,7 +182,7 @@ static void test_a_strategy_with_findings_is_not_started(void **state) {
     jail_close(&jail);
 }
 
-/* ---- spinning ------------------------------------------------------------------------------------------------------------------- */
+/* ---- spinning ---------------------------------------------------------------------------------------------------- */
 
 static void test_spinning_and_falling_asleep_lose_no_bell(void **state) {
     (void)state;
@@ -225,7 +225,7 @@ static void test_a_spinning_host_notices_a_dead_slot(void **state) {
     jail_close(&jail);
 }
 
-/* ---- what the kernel says of it ------------------------------------------------------------------------------------------------ */
+/* ---- what the kernel says of it ---------------------------------------------------------------------------------- */
 
 static size_t proc_read(const struct jail *jail, const char *name, char *text, size_t size) {
     char path[64];
@@ -316,17 +316,23 @@ static void test_status_and_limits(void **state) {
         assert_string_equal(line_of(text, "Gid:"), "Gid:\t65534\t65534\t65534\t65534");
         assert_string_equal(line_of(text, "Groups:"), "Groups:\t ");
     }
-    static const char *const lines[] = {"NoNewPrivs:\t1", "Seccomp:\t2", "Threads:\t1", "CapInh:\t0000000000000000",
-                                        "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000",
-                                        "CapAmb:\t0000000000000000", "SigBlk:\t0000000000000000"};
+    static const char *const lines[] = {"NoNewPrivs:\t1",
+                                        "Seccomp:\t2",
+                                        "Threads:\t1",
+                                        "CapInh:\t0000000000000000",
+                                        "CapPrm:\t0000000000000000",
+                                        "CapEff:\t0000000000000000",
+                                        "CapBnd:\t0000000000000000",
+                                        "CapAmb:\t0000000000000000",
+                                        "SigBlk:\t0000000000000000"};
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         char label[16];
         snprintf(label, sizeof(label), "%.*s", (int)strcspn(lines[i], "\t"), lines[i]);
         assert_string_equal(line_of(text, label), lines[i]);
     }
     proc_read(&jail, "limits", text, sizeof(text));
-    static const char *const zero[] = {"Max core file size", "Max file size", "Max processes", "Max open files", "Max locked memory",
-                                       "Max msgqueue size"};
+    static const char *const zero[] = {"Max core file size", "Max file size",     "Max processes",
+                                       "Max open files",     "Max locked memory", "Max msgqueue size"};
     for (size_t i = 0; i < sizeof(zero) / sizeof(zero[0]); i++) {
         unsigned long long soft = 1, hard = 1;
         assert_int_equal(sscanf(line_of(text, zero[i]) + strlen(zero[i]), "%llu %llu", &soft, &hard), 2);
@@ -366,7 +372,7 @@ static void test_core_and_nice(void **state) {
     jail_close(&jail);
 }
 
-/* ---- with its host ---------------------------------------------------------------------------------------------------------------- */
+/* ---- with its host ----------------------------------------------------------------------------------------------- */
 
 static void test_a_slot_ends_with_its_host(void **state) {
     (void)state;
@@ -395,7 +401,7 @@ static void test_a_slot_ends_with_its_host(void **state) {
     close(ends[1]);
 }
 
-/* ---- libm ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- libm -------------------------------------------------------------------------------------------------------- */
 
 /* This program's own libm with an environment: what the slot must agree with, and what it would be without the setting. */
 static uint64_t hash_with(char *variable) {

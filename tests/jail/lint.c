@@ -30,7 +30,7 @@ static void expect_finding(const struct strategy *strategy, const char *text) {
     }
 }
 
-/* ---- whole files ------------------------------------------------------------------------------------------------------------------ */
+/* ---- whole files ------------------------------------------------------------------------------------------------- */
 
 static void test_honest_files_pass(void **state) {
     (void)state;
@@ -63,13 +63,20 @@ static void test_identity_is_read(void **state) {
 static void test_hostile_forms_are_named(void **state) {
     (void)state;
     static const char *const wanted[][2] = {
-        {"attack", "DT_INIT_ARRAY"},          {"attack", "IRELATIVE"},
-        {"attack", "imports dlopen"},         {"attack", "imports clock_gettime"},
-        {"interpose", "exports write"},       {"interpose", "DT_FLAGS_1"},
-        {"text_relocations", "DT_TEXTREL"},   {"text_relocations", "writes to code"},
-        {"executable_stack", "the stack is"}, {"other_library", "needs libz.so.1"},
-        {"no_entry", "0 times"},              {"no_entry", "exports something"},
-        {"no_call", "generate_signals is NULL"}, {"other_digest", "digest is 0x1;"},
+        {"attack", "DT_INIT_ARRAY"},
+        {"attack", "IRELATIVE"},
+        {"attack", "imports dlopen"},
+        {"attack", "imports clock_gettime"},
+        {"interpose", "exports write"},
+        {"interpose", "DT_FLAGS_1"},
+        {"text_relocations", "DT_TEXTREL"},
+        {"text_relocations", "writes to code"},
+        {"executable_stack", "the stack is"},
+        {"other_library", "needs libz.so.1"},
+        {"no_entry", "0 times"},
+        {"no_entry", "exports something"},
+        {"no_call", "generate_signals is NULL"},
+        {"other_digest", "digest is 0x1;"},
         {"huge_self", "self_size"},
     };
     static struct jail jail;
@@ -82,7 +89,7 @@ static void test_hostile_forms_are_named(void **state) {
     }
 }
 
-/* ---- one member of the entry ------------------------------------------------------------------------------------------------------ */
+/* ---- one member of the entry ------------------------------------------------------------------------------------- */
 
 struct patch {
     size_t at, size;
@@ -156,7 +163,7 @@ static void test_every_rule_of_the_entry(void **state) {
     }
 }
 
-/* ---- headers, segments, relocations ------------------------------------------------------------------------------------------------ */
+/* ---- headers, segments, relocations ------------------------------------------------------------------------------ */
 
 static unsigned char *copy_make(void) {
     unsigned char *bytes = malloc(honest_size);
@@ -271,7 +278,7 @@ static void test_cut_files(void **state) {
     }
 }
 
-/* ---- the path ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- the path ---------------------------------------------------------------------------------------------------- */
 
 static void open_expect(const char *path, int code) {
     static struct strategy strategy;
@@ -342,8 +349,9 @@ static void test_the_hash_is_of_the_sealed_bytes(void **state) {
 /* The list itself: sorted into no order, but no name twice and every one with a reason. */
 static void test_nothing_that_reads_a_clock_is_allowed(void **state) {
     (void)state;
-    static const char *const never[] = {"clock_gettime", "time", "clock", "gettimeofday", "getenv", "fopen", "printf", "dlopen",
-                                        "pthread_create", "fork", "system", "getrandom", "nanosleep", "syscall", "mmap", "signal"};
+    static const char *const never[] = {"clock_gettime", "time",    "clock",          "gettimeofday", "getenv", "fopen",
+                                        "printf",        "dlopen",  "pthread_create", "fork",         "system", "getrandom",
+                                        "nanosleep",     "syscall", "mmap",           "signal"};
     FILE *file = fopen(ALLOW, "re");
     assert_non_null(file);
     char line[512], name[64];

@@ -25,9 +25,12 @@ static uint64_t random_next(void) { /* splitmix64 */
     return z ^ (z >> 31);
 }
 
-static uint64_t random_below(uint64_t bound) { return random_next() % bound; }
+static uint64_t random_below(uint64_t bound) {
+    return random_next() % bound;
+}
 
-/* Places a loader looks at: header, program headers, the first page (hash, symbols, relocations), dynamic section, the entry. */
+/* Places a loader looks at: header, program headers, the first page (hash, symbols, relocations), dynamic section, the entry.
+ */
 static size_t place_choose(const unsigned char *bytes, size_t size) {
     Elf64_Ehdr header;
     memcpy(&header, bytes, sizeof(header));
@@ -49,7 +52,8 @@ static size_t place_choose(const unsigned char *bytes, size_t size) {
 }
 
 static uint64_t value_choose(void) {
-    static const uint64_t corners[] = {0, 1, 2, 5, 6, 7, 8, 0x7f, 0xff, 0x1000, 0x7fffffff, 0xffffffff, 0x100000000, UINT64_MAX};
+    static const uint64_t corners[] = {0,    1,    2,      5,          6,          7,           8,
+                                       0x7f, 0xff, 0x1000, 0x7fffffff, 0xffffffff, 0x100000000, UINT64_MAX};
     return random_below(2) ? corners[random_below(sizeof(corners) / sizeof(corners[0]))] : random_next();
 }
 
@@ -121,10 +125,12 @@ static void test_mutants(void **state) {
         start_and_ask(&jail);
         jail_close(&jail);
         if (host_descriptors() != descriptors || host_threads() != threads) {
-            fail_msg("seed %llu, mutant %llu: the host's descriptors or threads changed", (unsigned long long)seed, (unsigned long long)i);
+            fail_msg("seed %llu, mutant %llu: the host's descriptors or threads changed", (unsigned long long)seed,
+                     (unsigned long long)i);
         }
     }
-    printf("# %llu mutants: %u admitted by the lint; started: %u answered, %u refused, %u killed in a turn, %u of both late; worst %.0f ms\n",
+    printf("# %llu mutants: %u admitted by the lint; started: %u answered, %u refused, %u killed in a turn, %u of both late; "
+           "worst %.0f ms\n",
            (unsigned long long)mutants, count.admitted, count.answered, count.refused, count.killed, count.late,
            (double)count.worst_ns / 1e6);
 }

@@ -12,7 +12,7 @@
 
 #define BLOCKS 2000
 
-static char needle[33];   /* in the data of the host */
+static char needle[33]; /* in the data of the host */
 static char *blocks[BLOCKS];
 
 static void needle_make(char *text) {

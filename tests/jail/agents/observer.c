@@ -2,8 +2,8 @@
  * observer.c - an honest agent that reports what it was told, for the tests of a normal life and of secrets.
  *
  * Parameter "libm": also a hash over results of libm. Parameter "needle": also a search of its whole address space for that
- * text, turned by one in each letter so that the parameter itself is no hit. "shout": that many log lines each turn. "busy": that
- * many empty steps each turn.
+ * text, turned by one in each letter so that the parameter itself is no hit. "shout": that many log lines each turn. "busy":
+ * that many empty steps each turn.
  */
 #include "agent.h"
 #include "observer.h"
@@ -35,7 +35,7 @@ static int init(void *self, const struct agent_setup *setup, const struct agent_
     return AGENT_OK;
 }
 
-/* ---- the search ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the search -------------------------------------------------------------------------------------------------- */
 
 static long call(long number, long a, long b, long c, long d) {
     long result;
@@ -45,7 +45,9 @@ static long call(long number, long a, long b, long c, long d) {
 }
 
 /* A wake on a shared futex has to look at the page: an error when there is none. */
-static int readable(uintptr_t page) { return call(202, (long)page, 1, 0, 0) >= 0; }
+static int readable(uintptr_t page) {
+    return call(202, (long)page, 1, 0, 0) >= 0;
+}
 
 static int begins(const char *at, const char *needle) {
     for (size_t i = 0; needle[i] != '\0'; i++) {
@@ -94,7 +96,7 @@ static void search(struct observer *o, const struct agent_snapshot *snapshot, co
     free(heap);
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- calls ------------------------------------------------------------------------------------------------------- */
 
 static int generate(void *self, const struct agent_snapshot *snapshot, struct agent_wish *out, uint32_t max) {
     struct observer *o = self;

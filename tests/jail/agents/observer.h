@@ -19,9 +19,9 @@ struct observed {
     double close, last, equity;
     uint64_t seed, param_count;
     char param[64];
-    uint64_t libm;   /* hash over many results, when asked by the parameter "libm" */
-    uint64_t pages;  /* readable pages seen, when asked by "needle" */
-    uint64_t hits;   /* of needles in them */
+    uint64_t libm;  /* hash over many results, when asked by the parameter "libm" */
+    uint64_t pages; /* readable pages seen, when asked by "needle" */
+    uint64_t hits;  /* of needles in them */
 };
 
 /* Functions whose last digits depend on whether FMA variants are chosen. */

@@ -56,7 +56,7 @@ static bool same(const volatile char *a, const char *b) {
     return *a == *b;
 }
 
-/* ---- the three memories, found even where no call gave a pointer --------------------------------------------------------------- */
+/* ---- the three memories, found even where no call gave a pointer ------------------------------------------------- */
 
 struct memories {
     const struct wire_market *market;
@@ -66,7 +66,9 @@ struct memories {
 };
 
 /* A wake on a shared futex has to look at the page: EFAULT when there is none. */
-static bool readable(uintptr_t address) { return call(202, (long)(address & ~3ul), 1, 0, 0, 0, 0) >= 0; }
+static bool readable(uintptr_t address) {
+    return call(202, (long)(address & ~3ul), 1, 0, 0, 0, 0) >= 0;
+}
 
 static bool are_memories(const uintptr_t *words) {
     for (int i = 0; i < 4; i++) {
@@ -99,9 +101,11 @@ static struct memories memories(void) {
     return found;
 }
 
-static void ring(uint64_t count) { call(1, EVENT, (long)&count, 8, 0, 0, 0); }
+static void ring(uint64_t count) {
+    call(1, EVENT, (long)&count, 8, 0, 0, 0);
+}
 
-/* ---- clocks and instructions ---------------------------------------------------------------------------------------------------- */
+/* ---- clocks and instructions ------------------------------------------------------------------------------------- */
 
 static int attack_gate_i386(void) {
     long result;
@@ -124,7 +128,9 @@ static int attack_vdso_clock_coarse(void) {
     return clock_gettime(CLOCK_REALTIME_COARSE, &now) == 0;
 }
 
-static int attack_vdso_time(void) { return time(NULL) > 0; }
+static int attack_vdso_time(void) {
+    return time(NULL) > 0;
+}
 
 static int attack_timestamp_counter(void) {
     unsigned low, high;
@@ -164,7 +170,7 @@ static int attack_divide_by_zero(void) {
     return 7 / zero;
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 static int write_to(volatile void *address) {
     *(volatile char *)address = (char)0xc3;
@@ -176,11 +182,21 @@ static int attack_write_null(void) {
     return write_to(null);
 }
 
-static int attack_write_code(void) { return write_to((void *)(uintptr_t)attack_write_null); }
-static int attack_write_own_entry(void) { return write_to((void *)(uintptr_t)&agent_entry_v1.generate_signals); }
-static int attack_write_libc(void) { return write_to((void *)(uintptr_t)abort); }
-static int attack_write_market(void) { return write_to((void *)(uintptr_t)memories().market); }
-static int attack_write_private(void) { return write_to((void *)(uintptr_t)memories().private_memory); }
+static int attack_write_code(void) {
+    return write_to((void *)(uintptr_t)attack_write_null);
+}
+static int attack_write_own_entry(void) {
+    return write_to((void *)(uintptr_t)&agent_entry_v1.generate_signals);
+}
+static int attack_write_libc(void) {
+    return write_to((void *)(uintptr_t)abort);
+}
+static int attack_write_market(void) {
+    return write_to((void *)(uintptr_t)memories().market);
+}
+static int attack_write_private(void) {
+    return write_to((void *)(uintptr_t)memories().private_memory);
+}
 
 /* A second mapping of the same pages is as read-only as the first. */
 static int attack_write_market_copy(void) {
@@ -203,9 +219,15 @@ static int attack_run_stack(void) {
     return run(code);
 }
 
-static int attack_run_heap(void) { return run(malloc(64)); }
-static int attack_run_data(void) { return run(zeroes); }
-static int attack_run_reply(void) { return run(memories().reply->state); }
+static int attack_run_heap(void) {
+    return run(malloc(64));
+}
+static int attack_run_data(void) {
+    return run(zeroes);
+}
+static int attack_run_reply(void) {
+    return run(memories().reply->state);
+}
 
 static int attack_stack_overflow(void) {
     volatile char page[4096];
@@ -270,9 +292,11 @@ static int attack_unmap_everything(void) {
     return 1;
 }
 
-/* ---- libc ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- libc -------------------------------------------------------------------------------------------------------- */
 
-static int attack_abort_process(void) { abort(); }
+static int attack_abort_process(void) {
+    abort();
+}
 
 static int attack_free_twice(void) {
     char *volatile block = malloc(32);
@@ -282,7 +306,9 @@ static int attack_free_twice(void) {
     return 1;
 }
 
-static int attack_load_library(void) { return dlopen("libcrypto.so.3", RTLD_NOW) != NULL; }
+static int attack_load_library(void) {
+    return dlopen("libcrypto.so.3", RTLD_NOW) != NULL;
+}
 
 static void *thread(void *unused) {
     escaped = 1;
@@ -303,7 +329,7 @@ static int attack_second_open(void) {
     return 0;
 }
 
-/* ---- time ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- time -------------------------------------------------------------------------------------------------------- */
 
 static int attack_loop(void) {
     while (!escaped) {
@@ -318,7 +344,7 @@ static int attack_wait_forever(void) {
     return 1;
 }
 
-/* ---- the protocol --------------------------------------------------------------------------------------------------------------- */
+/* ---- the protocol ------------------------------------------------------------------------------------------------ */
 
 static int attack_ring_flood(void) {
     for (int i = 0; i < 1000; i++) {
@@ -418,10 +444,12 @@ static int attack_impostor(void) {
     return 1;
 }
 
-/* ---- where and which ------------------------------------------------------------------------------------------------------------ */
+/* ---- where and which --------------------------------------------------------------------------------------------- */
 
 /* Only an open that gave a descriptor is a gain; for the rest the test looks at the world. */
-static int call_gained(long number, long result) { return (number == 257 || number == 262) && result >= 0; }
+static int call_gained(long number, long result) {
+    return (number == 257 || number == 262) && result >= 0;
+}
 
 static int attack(void) {
 #define X(attack_name, number, a, b, c, d, e, f, deciding, loading)                                                            \
@@ -445,7 +473,9 @@ static void attack_at(const char *place) {
     }
 }
 
-static int honest(void) { return AGENT_OK; }
+static int honest(void) {
+    return AGENT_OK;
+}
 
 __attribute__((used)) static int (*resolve(void))(void) {
     attack_at("ifunc");
@@ -454,7 +484,9 @@ __attribute__((used)) static int (*resolve(void))(void) {
 
 static int chosen(void) __attribute__((ifunc("resolve")));
 
-__attribute__((constructor)) static void construct(void) { attack_at("constructor"); }
+__attribute__((constructor)) static void construct(void) {
+    attack_at("constructor");
+}
 
 static int init(void *self, const struct agent_setup *setup, const struct agent_services *services) {
     (void)self, (void)setup, (void)services;

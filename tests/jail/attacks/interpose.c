@@ -1,6 +1,6 @@
 /*
- * interpose.c - exports the functions that slot and libc call, and asks the loader to prefer them. The slot was bound before this
- * file was loaded, so none of them is ever called by it.
+ * interpose.c - exports the functions that slot and libc call, and asks the loader to prefer them. The slot was bound before
+ * this file was loaded, so none of them is ever called by it.
  */
 #include "agent.h"
 #include "list.h"

@@ -9,7 +9,8 @@ static int init(void *self, const struct agent_setup *setup, const struct agent_
     return AGENT_OK;
 }
 
-__attribute__((used)) static int generate(void *self, const struct agent_snapshot *snapshot, struct agent_wish *out, uint32_t max) {
+__attribute__((used)) static int generate(void *self, const struct agent_snapshot *snapshot, struct agent_wish *out,
+                                          uint32_t max) {
     (void)self, (void)snapshot, (void)max;
     out[0].wish_id = ESCAPED;
     return 0;
