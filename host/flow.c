@@ -157,9 +157,11 @@ static void publish(struct engine *e, struct seat *s) {
     }
     const struct account *a = e->accounts[s->account];
     struct seat_view view = {.book = &a->book, .wishes = a->wishes, .instruments = e->options.instruments,
-                             .orders = a->orders.open, .order_count = a->orders.count, .prices = e->prices};
+                             .orders = a->orders.open, .order_count = a->orders.count};
+    struct agent_limits limits;
     if (s->limits_changed) {
-        view.limits = limits_of(e);
+        limits = limits_of(e);
+        view.limits = &limits;
     }
     seat_publish(s, &view);
 }

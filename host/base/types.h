@@ -187,6 +187,7 @@ struct position {
     int64_t trade_fees_e8;
     int64_t trade_peak_lots;   /* largest absolute size of the current round trip */
     int64_t entry_ticks;       /* of the first fill of the current round trip */
+    int64_t lowest_ticks, highest_ticks; /* range since the last fill: only a new extreme can move MAE or MFE */
     uint64_t wish_id;          /* last decision about it */
     uint64_t stop_wish_id;     /* the wish that stop and target belong to: the one they spend */
 };

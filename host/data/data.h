@@ -22,14 +22,21 @@ int instrument_init(struct instrument *instrument, struct error *error);
 int instruments_read(const char *path, struct instrument *rows, size_t max, unsigned char hash[HASH_BYTES], struct error *error);
 
 /* Money of `lots` at `price_ticks`, rounded half-even to 1e-8; sign of lots. Overflow is ERROR_OVERFLOW. */
+int instrument_value_wide(const struct instrument *i, int64_t price_ticks, int64_t lots, int64_t *value_e8);
 static inline int instrument_value(const struct instrument *i, int64_t price_ticks, int64_t lots, int64_t *value_e8) {
     int64_t product;
-    if (i->value_den == 1 && !__builtin_mul_overflow(price_ticks, lots, &product) &&
-        !__builtin_mul_overflow(product, i->value_num, value_e8)) {
+    if (__builtin_mul_overflow(price_ticks, lots, &product) || __builtin_mul_overflow(product, i->value_num, &product)) {
+        return instrument_value_wide(i, price_ticks, lots, value_e8);
+    }
+    if (i->value_den == 1) {
+        *value_e8 = product;
         return 0;
     }
-    extern int instrument_value_slow(const struct instrument *, int64_t, int64_t, int64_t *);
-    return instrument_value_slow(i, price_ticks, lots, value_e8);
+    int64_t quotient = product / i->value_den, rest = product % i->value_den;
+    int64_t twice = rest < 0 ? -2 * rest : 2 * rest; /* value_den <= 1e16, so this cannot overflow */
+    bool away = twice > i->value_den || (twice == i->value_den && (quotient & 1) != 0);
+    *value_e8 = quotient + (away ? (product < 0 ? -1 : 1) : 0);
+    return 0;
 }
 
 /* Fee of a fill, rounded up: notional x rate + quantity x fee_per_unit. notional_e8 may be negative; the fee is >= 0. */

@@ -90,10 +90,8 @@ int instrument_init(struct instrument *instrument, struct error *error) {
 
 /* ---- money ------------------------------------------------------------------------------------------------------------------ */
 
-/* The out-of-line part of instrument_value(): fractions of 1e-8 and products beyond 64 bits. */
-int instrument_value_slow(const struct instrument *i, int64_t price_ticks, int64_t lots, int64_t *value_e8);
-
-int instrument_value_slow(const struct instrument *i, int64_t price_ticks, int64_t lots, int64_t *value_e8) {
+/* The out-of-line part of instrument_value(): products beyond 64 bits. */
+int instrument_value_wide(const struct instrument *i, int64_t price_ticks, int64_t lots, int64_t *value_e8) {
     int128 product;
     if (__builtin_mul_overflow((int128)price_ticks * lots, (int128)i->value_num, &product)) {
         return ERROR_OVERFLOW;

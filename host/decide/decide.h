@@ -118,8 +118,7 @@ struct seat_view {
     const struct instrument *instruments;
     const struct order *orders;
     uint32_t order_count;
-    struct agent_limits limits;
-    const int64_t *prices;              /* last price in ticks by instrument */
+    const struct agent_limits *limits;  /* read only when limits_changed */
 };
 /* Writes book, positions, orders and limits where they changed. Only while the slot is not busy. */
 void seat_publish(struct seat *seat, const struct seat_view *view);

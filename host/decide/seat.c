@@ -141,7 +141,7 @@ void seat_publish(struct seat *s, const struct seat_view *v) {
         }
     }
     if (s->limits_changed) {
-        s->private_memory->limits = v->limits;
+        s->private_memory->limits = *v->limits;
     }
     s->book_changed = false;
     s->marks_changed = false;

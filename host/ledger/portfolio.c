@@ -186,28 +186,41 @@ int portfolio_apply(struct book *b, const struct instrument *instruments, struct
         p->trade_peak_lots = abs64(p->lots);
     }
     p->mark_ticks = f->price_ticks;
+    p->lowest_ticks = INT64_MAX;
+    p->highest_ticks = 0;
     (void)instrument_value(&instruments[f->instrument], p->mark_ticks, p->lots, &p->value_e8);
     a->unrealised_e8 += (p->value_e8 - p->cost_e8) - unrealised_before;
     return closed;
 }
 
-static int position_mark(struct book *b, const struct instrument *i, struct position *p, int64_t price, int64_t low, int64_t high) {
-    int64_t value, at_low = 0, at_high = 0;
-    int error = instrument_value(i, price, p->lots, &value);
-    if (!error && low != 0) {
-        error = instrument_value(i, low, p->lots, &at_low) || instrument_value(i, high, p->lots, &at_high);
-        if (!error) {
-            extremes_include(p, at_low - p->cost_e8);
-            extremes_include(p, at_high - p->cost_e8);
+/* A new low or high since the last fill can be a new worst or best of the round trip; nothing else can. */
+static int extremes_range(struct position *p, const struct instrument *i, int64_t low, int64_t high) {
+    int64_t value;
+    if (low < p->lowest_ticks) {
+        p->lowest_ticks = low;
+        if (instrument_value(i, low, p->lots, &value)) {
+            return ERROR_OVERFLOW;
         }
+        extremes_include(p, value - p->cost_e8);
     }
-    if (error) {
+    if (high > p->highest_ticks) {
+        p->highest_ticks = high;
+        if (instrument_value(i, high, p->lots, &value)) {
+            return ERROR_OVERFLOW;
+        }
+        extremes_include(p, value - p->cost_e8);
+    }
+    return 0;
+}
+
+static int position_mark(struct book *b, const struct instrument *i, struct position *p, int64_t price, int64_t low, int64_t high) {
+    int64_t value;
+    if (instrument_value(i, price, p->lots, &value) || extremes_range(p, i, low ? low : price, high ? high : price)) {
         return ERROR_OVERFLOW;
     }
     b->agents[p->agent].unrealised_e8 += value - p->value_e8;
     p->value_e8 = value;
     p->mark_ticks = price;
-    extremes_include(p, value - p->cost_e8);
     return 0;
 }
 
