@@ -684,7 +684,7 @@ static int32_t volume_decimals(const struct bar_file *file) {
 static int csv_end(struct csv *csv, struct instrument *instrument) {
     struct bar_file *file = csv->file;
     hash_end(&csv->input.hash, file->hash);
-    file->compressed = csv->input.compressed;
+    file->compressed = csv_input_compressed(&csv->input);
     file->price_decimals = csv->scale;
     file->volume_decimals = volume_decimals(file);
     bar_file_finish(file);

@@ -1,10 +1,9 @@
 /*
  * csv_input.c - reads a plain or gzip file in blocks of whole lines and hashes what it hands out.
  *
- * Guarantees: memory is one block and one buffer, whatever the file's size and however well it is packed; a gzip stream
- * that ends early, fails its checksum or is followed by garbage is an integrity failure, never a short file. Files are read
- * with read(2) and not mapped: a file that another process truncates is then an error and not a SIGBUS, and the copy costs
- * less than the page faults it saves.
+ * Guarantees: memory is one block (and what gunzip.c takes), whatever the file's size. Plain files are read with read(2)
+ * and not mapped: a file that another process truncates is then an error and not a SIGBUS, and the copy costs less than the
+ * page faults it saves.
  */
 #include "csv_input.h"
 
@@ -14,12 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PACKED_BYTES ((size_t)64 << 10)
-#define GZIP_WINDOW (15 + 16) /* zlib: largest window, gzip wrapping */
-
-static bool gzip_magic(const unsigned char *bytes, size_t size) {
-    return size >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
-}
+#define SNIFF_BYTES ((size_t)64 << 10) /* a packed file that is larger is worth a thread */
 
 /* Fills up to `size` bytes; fewer only at the end of the file. */
 static int read_full(struct csv_input *input, void *to, size_t size, size_t *got, struct error *error) {
@@ -37,27 +31,15 @@ static int read_full(struct csv_input *input, void *to, size_t size, size_t *got
     return 0;
 }
 
-/* The first bytes decide: they become the start of the packed buffer or of the block. */
+/* The first bytes decide: they are the start of the packed stream or of the block. */
 static int input_sniff(struct csv_input *input, struct error *error) {
-    size_t got;
-    int code = read_full(input, input->packed, PACKED_BYTES, &got, error);
-    if (code != 0) {
-        return code;
+    int code = read_full(input, input->block, SNIFF_BYTES, &input->used, error);
+    if (code == 0 && gunzip_magic((const unsigned char *)input->block, input->used)) {
+        code = gunzip_open(&input->gunzip, input->path, input->file, (const unsigned char *)input->block, input->used,
+                           input->used == SNIFF_BYTES, error);
+        input->used = 0;
     }
-    input->compressed = gzip_magic(input->packed, got);
-    if (!input->compressed) {
-        memcpy(input->block, input->packed, got);
-        input->used = got;
-        return 0;
-    }
-    if (inflateInit2(&input->inflater, GZIP_WINDOW) != Z_OK) {
-        input->compressed = false;
-        return error_set(error, ERROR_SYSTEM, "%s: out of memory", input->path);
-    }
-    input->inflater.next_in = input->packed;
-    input->inflater.avail_in = (unsigned)got;
-    input->inside_member = true;
-    return 0;
+    return code;
 }
 
 int csv_input_open(struct csv_input *input, const char *path, struct error *error) {
@@ -67,10 +49,9 @@ int csv_input_open(struct csv_input *input, const char *path, struct error *erro
     if (input->file < 0) {
         return error_set_errno(error, "%s", path);
     }
-    input->packed = malloc(PACKED_BYTES);
     input->block = calloc(1, CSV_BLOCK + CSV_PADDING);
     int code = 0;
-    if (input->packed == NULL || input->block == NULL || hash_init(&input->hash) != 0) {
+    if (input->block == NULL || hash_init(&input->hash) != 0) {
         code = error_set(error, ERROR_SYSTEM, "%s: out of memory", path);
     } else {
         code = input_sniff(input, error);
@@ -81,12 +62,13 @@ int csv_input_open(struct csv_input *input, const char *path, struct error *erro
     return code;
 }
 
+bool csv_input_compressed(const struct csv_input *input) {
+    return input->gunzip != NULL;
+}
+
 void csv_input_close(struct csv_input *input) {
-    if (input->compressed) {
-        inflateEnd(&input->inflater);
-    }
+    gunzip_close(input->gunzip);
     hash_fini(&input->hash);
-    free(input->packed);
     free(input->block);
     if (input->file >= 0) {
         close(input->file);
@@ -95,76 +77,15 @@ void csv_input_close(struct csv_input *input) {
     input->file = -1;
 }
 
-/* More compressed bytes when there are none left; avail_in == 0 afterwards = end of the file. */
-static int packed_refill(struct csv_input *input, struct error *error) {
-    size_t got = 0;
-    if (input->inflater.avail_in > 0) {
-        return 0;
-    }
-    int code = read_full(input, input->packed, PACKED_BYTES, &got, error);
-    input->inflater.next_in = input->packed;
-    input->inflater.avail_in = (unsigned)got;
-    return code;
-}
-
-/* After a member: the end of the file, another member, or zero padding (tapes, block devices) up to the end. */
-static int member_follow(struct csv_input *input, struct error *error) {
-    int code;
-    while ((code = packed_refill(input, error)) == 0 && input->inflater.avail_in > 0) {
-        if (*input->inflater.next_in != 0) {
-            break;
-        }
-        input->inflater.next_in++;
-        input->inflater.avail_in--;
-    }
-    if (code != 0 || input->inflater.avail_in == 0) {
-        input->ended = true;
-        return code;
-    }
-    if (inflateReset(&input->inflater) != Z_OK) {
-        return error_set(error, ERROR_INTEGRITY, "%s: found garbage after the gzip data, wanted its end", input->path);
-    }
-    input->inside_member = true;
-    return 0;
-}
-
-/* One step of decompression into the free part of the block. */
-static int inflate_some(struct csv_input *input, struct error *error) {
-    if (!input->inside_member) {
-        return member_follow(input, error);
-    }
-    int code = packed_refill(input, error);
-    if (code != 0) {
-        return code;
-    }
-    if (input->inflater.avail_in == 0) {
-        return error_set(error, ERROR_INTEGRITY, "%s: found the end inside gzip data, wanted the rest of it", input->path);
-    }
-    size_t room = CSV_BLOCK - input->used;
-    input->inflater.next_out = (unsigned char *)input->block + input->used;
-    input->inflater.avail_out = (unsigned)room;
-    int result = inflate(&input->inflater, Z_NO_FLUSH);
-    input->used += room - input->inflater.avail_out;
-    if (result == Z_STREAM_END) {
-        input->inside_member = false;
-    } else if (result != Z_OK && result != Z_BUF_ERROR) {
-        return error_set(error, ERROR_INTEGRITY, "%s: found damaged gzip data (%s)", input->path,
-                         input->inflater.msg == NULL ? "no details" : input->inflater.msg);
-    }
-    return 0;
-}
-
 /* Fills the block or reaches the end. */
 static int block_fill(struct csv_input *input, struct error *error) {
     int code = 0;
-    size_t got;
-    if (!input->compressed) {
-        code = read_full(input, input->block + input->used, CSV_BLOCK - input->used, &got, error);
+    while (code == 0 && !input->ended && input->used < CSV_BLOCK) {
+        size_t got, room = CSV_BLOCK - input->used;
+        code = input->gunzip != NULL ? gunzip_read(input->gunzip, input->block + input->used, room, &got, error)
+                                     : read_full(input, input->block + input->used, room, &got, error);
         input->used += got;
-        input->ended = input->used < CSV_BLOCK;
-    }
-    while (code == 0 && input->compressed && !input->ended && input->used < CSV_BLOCK) {
-        code = inflate_some(input, error);
+        input->ended = got == 0;
     }
     return code;
 }

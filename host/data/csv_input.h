@@ -7,9 +7,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <zlib.h>
 
 #include "base/base.h"
+#include "gunzip.h"
 
 #define CSV_BLOCK ((size_t)256 << 10)  /* stays in the second-level cache between inflate, hash and scanner */
 #define CSV_LINE_MAX ((size_t)64 << 10)
@@ -18,11 +18,8 @@
 struct csv_input {
     const char *path;
     int file;
-    bool compressed;      /* gzip, by content */
-    bool inside_member;   /* between a gzip header and its trailer */
+    struct gunzip *gunzip;/* NULL = plain, by content */
     bool ended;           /* nothing more to read */
-    z_stream inflater;
-    unsigned char *packed;/* compressed bytes */
     char *block;          /* CSV_BLOCK + CSV_PADDING */
     size_t used, given;   /* bytes in the block, of which the first `given` were handed out */
     struct hash hash;     /* of the uncompressed bytes */
@@ -31,6 +28,7 @@ struct csv_input {
 int csv_input_open(struct csv_input *input, const char *path, struct error *error);
 /* The next lines; *begin == *end at the end of the file. `line` is the number of lines handed out, for messages. */
 int csv_input_next(struct csv_input *input, size_t line, const char **begin, const char **end, struct error *error);
+bool csv_input_compressed(const struct csv_input *input);
 void csv_input_close(struct csv_input *input);
 
 #endif

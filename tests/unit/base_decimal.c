@@ -124,7 +124,7 @@ static void test_parse_against_digit_strings(void **state) {
         bool fits = scale <= 18;
         for (; fits && scale < 0 && expected != 0; scale++) {
             fits = expected <= 99999999999999999;
-            expected *= 10;
+            expected = fits ? expected * 10 : expected;
         }
         scale = scale < 0 ? 0 : scale;
         assert_int_equal(code, fits ? 0 : ERROR_RANGE);
