@@ -181,6 +181,9 @@ static void ring(struct engine *e, struct seat *s, uint64_t sequence, uint32_t e
 
 static void collect(struct engine *e, struct seat *s, int64_t timeout_ns, bool kill_late) {
     int answer = seat_collect(s, timeout_ns, kill_late);
+    if (e->on_slot && answer != 0) {
+        e->on_slot(e->on_slot_context, (uint32_t)(s - e->seats), answer);
+    }
     if (answer > 0) {
         if (s->answer_count != 0 || s->log_count != 0) {
             flow_answer(e, s);
@@ -231,6 +234,14 @@ void engine_candidates(struct engine *e) {
         }
     }
     if (any) {
+        flow_submit(e);
+    }
+}
+
+void engine_candidate(struct engine *e, uint32_t seat, int64_t timeout_ns) {
+    struct seat *s = &e->seats[seat];
+    if (!s->active && s->asked) {
+        collect(e, s, timeout_ns, false);
         flow_submit(e);
     }
 }
@@ -335,6 +346,23 @@ void engine_bars(struct engine *e, const struct bar_turn *t, const struct agent_
     turn(e, AGENT_EVENT_BAR);
 }
 
+static void market_to_venues(struct engine *e, const struct venue_market *event) {
+    for (uint32_t i = 0; i < e->account_count; i++) {
+        struct account *a = e->accounts[i];
+        if (a->vtable != &match_venue && a->vtable->flags & VENUE_NEEDS_MARKET) {
+            a->vtable->on_market(a->venue, event);
+        }
+    }
+    engine_reports(e);
+}
+
+void engine_trade(struct engine *e, uint16_t instrument, int64_t price_ticks, int64_t size_e8, int64_t time_ns) {
+    e->now_ns = time_ns > e->now_ns ? time_ns : e->now_ns;
+    struct venue_market event = {.kind = VENUE_TRADE, .instrument = instrument, .time_ns = time_ns, .trade_ticks = price_ticks,
+                                 .trade_size_e8 = size_e8};
+    market_to_venues(e, &event);
+}
+
 void engine_quote(struct engine *e, uint16_t instrument, const struct quote *q, bool start_turn) {
     e->now_ns = q->time_ns > e->now_ns ? q->time_ns : e->now_ns;
     day_check(e);
@@ -353,6 +381,8 @@ void engine_quote(struct engine *e, uint16_t instrument, const struct quote *q, 
             e->seats[s].marks_changed = true;
         }
     }
+    struct venue_market event = {.kind = VENUE_QUOTE, .instrument = instrument, .time_ns = q->time_ns, .quote = *q};
+    market_to_venues(e, &event);
     market_set_quote(&e->market, instrument, q);
     flow_expire(e);
     if (start_turn) {

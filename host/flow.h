@@ -59,6 +59,7 @@ struct engine {
     struct seat *seats;              /* AGENTS_MAX */
     struct account *accounts[ACCOUNTS_MAX];
     int64_t now_ns, next_day_ns;
+    int64_t mono_ns;                 /* set by a run loop before each event: ages of intents; 0 in backtests */
     int64_t prices[INSTRUMENTS_MAX], data_ns[INSTRUMENTS_MAX];
     uint64_t next_record, next_order, next_fill;
     uint64_t turns, wishes, orders, fills;
@@ -79,6 +80,9 @@ struct engine {
     /* told of every closed trade and of every turn's end, for reports; may be NULL */
     void (*on_trade)(void *context, uint16_t account, const struct trade *trade);
     void *on_trade_context;
+    /* told of every answer, gap and death of a slot, for the tape; may be NULL */
+    void (*on_slot)(void *context, uint32_t seat, int outcome);
+    void *on_slot_context;
     struct histogram gate_ns, decision_ns;
 };
 
@@ -118,14 +122,20 @@ int engine_seat_add(struct engine *engine, const struct engine_seat *seat, struc
 void engine_bars(struct engine *engine, const struct bar_turn *turn, const struct agent_bar *converted);
 /* A quote or trade: moves prices and protection; starts a turn for agents that asked for it when `start_turn`. */
 void engine_quote(struct engine *engine, uint16_t instrument, const struct quote *quote, bool start_turn);
+/* A trade print, for venues that fill from the market. */
+void engine_trade(struct engine *engine, uint16_t instrument, int64_t price_ticks, int64_t size_e8, int64_t time_ns);
 /* A commit is done: what it covers may leave. */
 void engine_durable(struct engine *engine, const struct durable_token *token);
+/* Intents that the journal gave up (`lost` says which): entries are cancelled. */
+void engine_lost(struct engine *engine, bool (*lost)(void *context, uint64_t sequence), void *context);
 /* What engine_report queued is applied. Called by the loop after every poll of a venue. */
 void engine_reports(struct engine *engine);
 /* Time passed: lifetimes, maximum holds, late candidates. */
 void engine_timer(struct engine *engine, int64_t now_ns);
 /* Candidates that were rung after the orders left: collects those that have answered by now. */
 void engine_candidates(struct engine *engine);
+/* One candidate, waiting for it: replays, where the tape says when an answer was taken. */
+void engine_candidate(struct engine *engine, uint32_t seat, int64_t timeout_ns);
 /* Trading state and kill switch; journaled. `text` says who or what. */
 void engine_trading(struct engine *engine, enum trading_state state, bool kill_switch, int reason, const char *text);
 /* Closes every position of account 0 at the market and cancels entries. */
@@ -135,7 +145,7 @@ void engine_limits(struct engine *engine, const struct risk_policy *risk);
 
 /* One record of an earlier run: the state is the fold of all of them. After the accounts, before the seats. Records of a
  * candidate that is not the account's any more are left out. */
-int engine_fold(struct engine *engine, const struct record *record, struct error *error);
+int engine_fold(struct engine *engine, uint64_t sequence, const struct record *record, struct error *error);
 /* After the fold and before the first event: orders that may have left are UNKNOWN and queried, fills are asked for again. */
 void engine_recover(struct engine *engine);
 /* False while an order's fate or the venue's positions are still to be told: trading has to wait. */

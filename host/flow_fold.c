@@ -235,8 +235,8 @@ static struct account *account_of(struct engine *e, const struct record *r) {
     return n == 0 || a->folding ? a : NULL;
 }
 
-int engine_fold(struct engine *e, const struct record *r, struct error *error) {
-    uint64_t sequence = e->next_record++;
+int engine_fold(struct engine *e, uint64_t sequence, const struct record *r, struct error *error) {
+    e->next_record = sequence + 1;
     e->now_ns = r->time_ns > e->now_ns ? r->time_ns : e->now_ns;
     struct account *a = account_of(e, r);
     if (!a) {

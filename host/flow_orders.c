@@ -108,7 +108,8 @@ static struct order *order_make(struct engine *e, struct account *a, const struc
     struct order o = {.order_id = e->next_order, .wish_id = p->wish_id, .agent = p->agent, .instrument = p->instrument,
                       .position = p->position, .purpose = p->purpose, .state = ORDER_NEW, .reason = reason, .lots = lots,
                       .limit_ticks = p->worst_ticks, .mark_ticks = e->prices[p->instrument], .stop_ticks = p->stop_ticks,
-                      .target_ticks = p->target_ticks, .created_ns = e->now_ns, .expires_ns = p->expires_ns, .verdict_id = verdict};
+                      .target_ticks = p->target_ticks, .created_ns = e->now_ns, .created_mono_ns = e->mono_ns,
+                      .expires_ns = p->expires_ns, .verdict_id = verdict};
     order_client_id(o.client_id, e->options.instance, o.order_id);
     struct order *kept = order_table_add(&a->orders, &o);
     if (!kept) {
@@ -139,6 +140,7 @@ static struct gate_facts facts_of(const struct engine *e, const struct account *
     int64_t two_bars = 2 * e->options.timeframe_ns, age = e->options.risk->data_age_max_ns;
     return (struct gate_facts){.risk = e->options.risk, .book = &a->book, .instruments = e->options.instruments,
                                .orders = a->orders.open, .order_count = a->orders.count, .now_ns = e->now_ns,
+                               .mono_ns = e->mono_ns,
                                .data_ns = e->data_ns[instrument], .data_age_max_ns = age > two_bars ? age : two_bars,
                                .price_ticks = e->prices[instrument], .trading_state = e->trading_state, .kill_switch = e->kill_switch};
 }
@@ -414,6 +416,21 @@ void flow_submit(struct engine *e) {
     }
     if ((waiting || !e->options.sink->brief) && e->options.sink->submit(e->options.sink->context, &token)) {
         engine_durable(e, &token);
+    }
+}
+
+void engine_lost(struct engine *e, bool (*lost)(void *context, uint64_t sequence), void *context) {
+    for (uint32_t n = 0; n < e->account_count; n++) {
+        struct account *a = e->accounts[n];
+        for (uint32_t i = 0; i < a->orders.count;) {
+            struct order *o = &a->orders.open[i];
+            bool gone = o->state == ORDER_NEW && lost(context, o->intent);
+            if (gone) {
+                wish_spend(&a->wishes[o->position], AGENT_END_REFUSED, REASON_JOURNAL_FAILED);
+                flow_step(e, a, o, ORDER_CANCELLED, REASON_JOURNAL_FAILED);
+            }
+            i += !gone;
+        }
     }
 }
 

@@ -136,6 +136,7 @@ struct order {
     int64_t stop_ticks;        /* bracket that the venue shall keep, or trigger of a stop order; 0 = none */
     int64_t target_ticks;
     int64_t created_ns;
+    int64_t created_mono_ns;   /* of the run loop's monotonic clock, 0 in backtests and after a restart */
     int64_t expires_ns;        /* 0 = never */
     uint64_t intent;           /* sequence of its ORDER record: durable before it may leave */
     uint64_t verdict_id;       /* the VERDICT record that approved it, 0 = the host's own */

@@ -131,6 +131,8 @@ bool seat_ring(struct seat *seat, uint64_t sequence, uint32_t events);
  * -1 = dead: alive is false and `death` says why.
  */
 int seat_collect(struct seat *seat, int64_t timeout_ns, bool kill_late);
+/* Asks an idle seat for its state and copies it (at most `max` bytes). Bytes written, 0 = it has none, negative = it died. */
+int64_t seat_save(struct seat *seat, void *bytes, size_t max, int64_t timeout_ns);
 /* Ends a seat whose answer made no sense. */
 void seat_end(struct seat *seat, int reason, const char *text);
 

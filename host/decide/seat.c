@@ -241,3 +241,29 @@ int seat_collect(struct seat *s, int64_t timeout_ns, bool kill_late) {
     s->turns++;
     return answer_copy(s);
 }
+
+int64_t seat_save(struct seat *s, void *bytes, size_t max, int64_t timeout_ns) {
+    if (!s->alive || s->asked || s->state_schema == 0) {
+        return 0;
+    }
+    struct wire_bell *bell = &s->private_memory->command;
+    bell->command = WIRE_SAVE;
+    bell->sequence = s->rung_sequence;
+    bell->flags = 0;
+    bell->fill_count = 0;
+    s->asked = true;
+    s->link.ring(s->link.context, WIRE_SAVE, s->rung_sequence);
+    enum slot_answer answer = s->link.wait(s->link.context, timeout_ns, true);
+    s->asked = false;
+    if (answer != SLOT_ANSWERED) {
+        seat_died(s);
+        return ERROR_SLOT;
+    }
+    uint64_t size = *(const volatile uint64_t *)&s->reply->head.size;
+    int32_t result = *(const volatile int32_t *)&s->reply->head.result;
+    if (result != AGENT_OK || size > s->state_max || size > max) {
+        return 0; /* no state is a cold start, never a fault */
+    }
+    memcpy(bytes, (const void *)s->reply->state, size);
+    return (int64_t)size;
+}

@@ -57,6 +57,8 @@ struct policy {
  * `dir` NULL = fallback only.
  */
 int policy_read(struct policy *policy, const char *dir, const char *fallback_dir, struct error *error);
+/* Applies a newly read policy to a running host: every limit may become stricter, none looser. */
+void risk_tighten(struct risk_policy *now, const struct risk_policy *wished);
 extern const struct config_key risk_keys[];
 extern const size_t risk_key_count;
 extern const struct config_key host_keys[];
@@ -69,7 +71,7 @@ struct gate_facts {
     const struct instrument *instruments;
     const struct order *orders;        /* open orders of the account, UNKNOWN ones included */
     uint32_t order_count;
-    int64_t now_ns;
+    int64_t now_ns, mono_ns;           /* engine time; monotonic time of the run loop */
     int64_t data_ns;                   /* time of the newest market data of the instrument, 0 = none */
     int64_t data_age_max_ns;           /* for this feed: the policy's or two bars, whichever is longer */
     int64_t price_ticks;               /* last price, 0 = none */

@@ -370,7 +370,7 @@ int gate_recheck(const struct gate_facts *f, const struct order *order, int64_t 
     int reason = ask_kill_switch(f, &p, &lots, &value, &limit);
     reason = reason ? reason : ask_trading_state(f, &p, &lots, &value, &limit);
     reason = reason ? reason : ask_data(f, &p, &lots, &value, &limit);
-    if (reason == REASON_NONE && f->now_ns - order->created_ns > intent_age_max_ns) {
+    if (reason == REASON_NONE && f->mono_ns - order->created_mono_ns > intent_age_max_ns) {
         reason = REASON_STALE_INTENT;
     }
     return reason;

@@ -87,3 +87,26 @@ int policy_read(struct policy *policy, const char *dir, const char *fallback, st
     hash_print(policy->hash, policy->hash_text);
     return 0;
 }
+
+/* The smaller of two limits where 0 means none. */
+static int64_t stricter(int64_t a, int64_t b) { return a == 0 ? b : b == 0 ? a : a < b ? a : b; }
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+void risk_tighten(struct risk_policy *now, const struct risk_policy *wished) {
+    now->market_entry = now->market_entry && wished->market_entry;
+    now->long_only = now->long_only || wished->long_only;
+    now->positions_max = smaller(now->positions_max, wished->positions_max);
+    now->orders_max = smaller(now->orders_max, wished->orders_max);
+    now->modifications_max = smaller(now->modifications_max, wished->modifications_max);
+    now->data_age_max_ns = smaller(now->data_age_max_ns, wished->data_age_max_ns);
+    now->position_notional_max_e8 = stricter(now->position_notional_max_e8, wished->position_notional_max_e8);
+    now->position_fraction_max_ppm = stricter(now->position_fraction_max_ppm, wished->position_fraction_max_ppm);
+    now->trade_notional_max_e8 = stricter(now->trade_notional_max_e8, wished->trade_notional_max_e8);
+    now->trade_fraction_max_ppm = stricter(now->trade_fraction_max_ppm, wished->trade_fraction_max_ppm);
+    now->risk_per_trade_max_e8 = stricter(now->risk_per_trade_max_e8, wished->risk_per_trade_max_e8);
+    now->daily_loss_max_e8 = stricter(now->daily_loss_max_e8, wished->daily_loss_max_e8);
+    now->daily_loss_fraction_max_ppm = stricter(now->daily_loss_fraction_max_ppm, wished->daily_loss_fraction_max_ppm);
+    now->drawdown_max_ppm = stricter(now->drawdown_max_ppm, wished->drawdown_max_ppm);
+    now->hold_max_ns = stricter(now->hold_max_ns, wished->hold_max_ns);
+    now->ttl_ns = stricter(now->ttl_ns, wished->ttl_ns);
+}
