@@ -100,11 +100,13 @@ static pid_t flipper_start(const struct jail *jail, size_t from, size_t span) {
         size_t size = jail->slot.reply_memory.size;
         volatile unsigned char *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, jail->slot.reply_memory.fd, 0);
         uint64_t seed = 12345;
-        for (uint64_t i = 0; bytes != MAP_FAILED; i++) {
+        if (bytes == MAP_FAILED) {
+            _exit(1);
+        }
+        for (;;) {
             seed = seed * 6364136223846793005u + 1442695040888963407u;
             bytes[from + (seed >> 33) % span] ^= (unsigned char)(1u << (seed >> 20) % 8);
         }
-        _exit(1);
     }
     return flipper;
 }
