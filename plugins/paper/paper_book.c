@@ -219,6 +219,7 @@ static int record_write(struct paper_book *b, struct record *record, uint16_t ki
         return code;
     }
     b->size += (int64_t)bytes;
+    b->written = true;
     return apply(b, record);
 }
 
@@ -281,7 +282,9 @@ int paper_book_open(struct paper_book *b, const char *home, int64_t now_ns, bool
 
 void paper_book_close(struct paper_book *b) {
     if (b->fd >= 0) {
-        fdatasync(b->fd);
+        if (b->written) {
+            fdatasync(b->fd);
+        }
         close(b->fd);
     }
     free(b->orders);

@@ -32,6 +32,7 @@ struct paper_group {
 struct paper_book {
     int fd;                    /* of the file; -1 = failed or closed */
     bool sync;                 /* every event is on the disk before it is told */
+    bool written;              /* since it was opened */
     int64_t size;              /* bytes of whole records */
     uint64_t epoch, sequence;  /* epoch: first part of fill ids, made once for each file */
     uint32_t order_count, fill_count, open_count, group_count;
