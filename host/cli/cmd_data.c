@@ -25,7 +25,6 @@
 #define FILES_MAX 4096
 #define FOLDER_DEPTH_MAX 8
 #define GAPS_SHOWN 20
-#define INSTRUMENTS_FILE "policy/instruments.yaml"
 
 static const char usage[] =
     "usage: bulkhead data verify FILE... [--instrument NAME] [--instruments FILE] [--json]\n"
@@ -53,7 +52,9 @@ struct view {
 
 static int row_find(const struct request *request, struct instrument *instrument, struct error *error) {
     struct instrument rows[INSTRUMENTS_MAX];
-    const char *path = request->instruments == NULL ? INSTRUMENTS_FILE : request->instruments;
+    char path[1024];
+    snprintf(path, sizeof(path), "%s%s", request->instruments == NULL ? cli_policy_dir() : request->instruments,
+             request->instruments == NULL ? "/instruments.yaml" : "");
     int count = instruments_read(path, rows, INSTRUMENTS_MAX, NULL, error);
     if (count < 0) {
         return count;
@@ -489,7 +490,7 @@ int cmd_data(int argc, char **argv) {
     for (int n = 1; n < argc; n++) {
         if (strcmp(argv[n], "--help") == 0 || strcmp(argv[n], "-h") == 0) {
             fputs(usage, stdout);
-            return 0;
+            return fflush(stdout) != 0 ? 1 : 0;
         }
     }
     struct request request = {.names = calloc((size_t)argc + 1, sizeof(char *))};
