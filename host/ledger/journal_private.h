@@ -3,7 +3,8 @@
  *
  *   journal.c         the loop's side: open, close, append, submit, poll, loss, statistics
  *   journal_thread.c  the thread's side: group commit, checkpoints, failure
- *   journal_store.c   the database: settings, schema, rows, chain; used by one thread at a time
+ *   journal_store.c   the database: rows and chain, commits, checkpoints; used by one thread at a time
+ *   journal_schema.c  its settings and schema
  *   journal_files.c   the files beside it: lock, reserve, directory
  *   journal_read.c    read-only connections
  */
@@ -46,13 +47,16 @@ int store_checkpoint(struct store *store, struct error *error);
 /* Writes the log out to its full size once, so that no later commit has to change the file's length. */
 int store_grow_wal(struct store *store, uint32_t pages, struct error *error);
 
-/* Shared with the readers: error texts, the first hash, one row, one link, and the objects that must be there. */
+/* Shared with the readers: error texts, the first hash, one row, one link. */
 int store_error(sqlite3 *db, int result, struct error *error, const char *doing);
 void chain_start(const char *instance, unsigned char chain[HASH_BYTES]);
 void chain_next(struct hash *hash, const unsigned char previous[HASH_BYTES], uint64_t sequence, const unsigned char *bytes,
                 size_t size, unsigned char out[HASH_BYTES]);
 int row_decode(sqlite3_stmt *row, struct journal_row *out, struct error *error);
 int chain_check(struct hash *hash, const unsigned char previous[HASH_BYTES], const struct journal_row *row, struct error *error);
+/* Asks for the settings and sees that they are in force; makes the schema where there is none; compares it. */
+int settings_apply(sqlite3 *db, const char *synchronous, struct error *error);
+int schema_make(sqlite3 *db, struct error *error);
 int schema_check(sqlite3 *db, char instance[JOURNAL_INSTANCE_BYTES], struct error *error);
 
 #define ROW_COLUMNS "seq, time_ns, kind, agent, instrument, id, parent, position, body, hash"

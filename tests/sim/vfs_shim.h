@@ -5,6 +5,7 @@
 #ifndef SIM_VFS_SHIM_H
 #define SIM_VFS_SHIM_H
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct shim_hooks {
 struct shim_file {
     sqlite3_file base;
     enum shim_kind kind;
+    int last_errno; /* of the last refused write, as the real file would keep it */
     sqlite3_file *real;
 };
 
@@ -45,7 +47,7 @@ static int shim_read(sqlite3_file *file, void *bytes, int size, sqlite3_int64 of
 
 /* A refused write may still have written `write_only` bytes: a short write. */
 static int shim_write(sqlite3_file *file, const void *bytes, int size, sqlite3_int64 offset) {
-    const struct shim_file *shim = (const struct shim_file *)file;
+    struct shim_file *shim = (struct shim_file *)file;
     int write_only = 0;
     int result = SQLITE_OK;
     if (shim->kind != SHIM_OTHER && shim_hooks->write != NULL) {
@@ -54,6 +56,7 @@ static int shim_write(sqlite3_file *file, const void *bytes, int size, sqlite3_i
     if (result == SQLITE_OK) {
         return shim->real->pMethods->xWrite(shim->real, bytes, size, offset);
     }
+    shim->last_errno = errno;
     if (write_only > 0) {
         shim->real->pMethods->xWrite(shim->real, bytes, write_only, offset);
     }
@@ -90,6 +93,10 @@ static int shim_check_lock(sqlite3_file *file, int *out) {
 }
 
 static int shim_control(sqlite3_file *file, int operation, void *argument) {
+    if (operation == SQLITE_FCNTL_LAST_ERRNO) {
+        *(int *)argument = ((struct shim_file *)file)->last_errno;
+        return SQLITE_OK;
+    }
     return shim_inner(file)->pMethods->xFileControl(shim_inner(file), operation, argument);
 }
 
@@ -142,6 +149,7 @@ static int shim_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
     struct shim_file *shim = (struct shim_file *)file;
     (void)vfs;
     shim->base.pMethods = NULL;
+    shim->last_errno = 0;
     shim->kind = flags & SQLITE_OPEN_MAIN_DB        ? SHIM_DATABASE
                  : flags & SQLITE_OPEN_WAL          ? SHIM_WAL
                  : flags & SQLITE_OPEN_MAIN_JOURNAL ? SHIM_ROLLBACK
