@@ -1,6 +1,7 @@
 /*
  * enter.c - step 2 of a jailed process: the order in which it gives everything up.
  *
+ *   0. when memory runs out, the kernel shall kill a slot before anything else; best effort.
  *   1. root becomes nobody, or refuses. First, because a user namespace keeps kernel uid 0 for files.
  *   2. namespaces (user, net, ipc, uts, mount): a second layer; best effort, often refused in containers; reported.
  *   3. capabilities: bounding set, ambient, all of the three sets. After 2, which hands out a full set.
@@ -19,6 +20,7 @@
 #include "steps.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <sched.h>
@@ -44,6 +46,16 @@
 static void require(struct jailed *jailed, bool done, enum wire_step step, const char *text) {
     if (!done) {
         jailed_fail(jailed, step, text);
+    }
+}
+
+/* Before the change of user, after which the file belongs to root. */
+static void die_first(void) {
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t written = write(fd, "1000", 4);
+        (void)written;
+        close(fd);
     }
 }
 
@@ -96,6 +108,7 @@ static void limits_set(struct jailed *jailed, uint64_t address_max) {
 
 void jailed_enter(struct jailed *jailed, uint64_t address_max) {
     static struct filter loading_filter;
+    die_first();
     become_nobody(jailed);
     int spaces = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS;
     jailed->reply->head.namespaces = unshare(spaces) == 0;

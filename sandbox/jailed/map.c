@@ -53,7 +53,6 @@ static void *map(int fd, int protection, size_t *size) {
 void jailed_map(struct jailed *jailed) {
     memset(jailed, 0, sizeof(*jailed));
     close_range(WIRE_FD_STRATEGY + 1, ~0u, 0);
-    prctl(PR_SET_NAME, "bulkhead-slot"); /* the name the kernel chose is a descriptor number */
     size_t reply_size = 0;
     void *reply = sealed(WIRE_FD_REPLY, SIZE_SEALS) ? map(WIRE_FD_REPLY, PROT_READ | PROT_WRITE, &reply_size) : NULL;
     if (!reply || reply_size < sizeof(struct wire_reply)) {
@@ -74,6 +73,8 @@ void jailed_map(struct jailed *jailed) {
     if (private_size < sizeof(struct wire_private) || setup->magic != WIRE_MAGIC || setup->size != private_size) {
         jailed_fail(jailed, WIRE_STEP_MAP, "private memory is not of this version");
     }
+    /* the name the kernel chose is a descriptor number */
+    prctl(PR_SET_NAME, setup->direct ? "bulkhead-worker" : "bulkhead-slot");
     close(WIRE_FD_MARKET);
     close(WIRE_FD_PRIVATE);
     close(WIRE_FD_REPLY);

@@ -88,7 +88,7 @@ static int strategy_read(struct strategy *strategy, const char *imports_allow, s
     if (!code && strategy->size == 0) {
         lint_add(strategy, "the file is empty; wanted an ELF64 shared object for x86-64");
     } else if (!code) {
-        void *bytes = mmap(NULL, strategy->size, PROT_READ, MAP_SHARED, strategy->fd, 0);
+        void *bytes = mmap(NULL, strategy->size, PROT_READ, MAP_PRIVATE, strategy->fd, 0);
         code = bytes == MAP_FAILED ? error_set_errno(error, "%s", strategy->path) : strategy_hash(strategy, bytes, error);
         if (!code) {
             lint(strategy, bytes, strategy->size, allowed);

@@ -201,8 +201,10 @@ static void test_spinning_and_falling_asleep_lose_no_bell(void **state) {
         }
     }
     printf("# asleep in %u of 100 pauses\n", slept);
-    struct timespec long_pause = {.tv_nsec = 50000000};
-    nanosleep(&long_pause, NULL);
+    int64_t end = test_now_ns() + 5 * SECOND;
+    while (!slot_reply(&jail.slot)->head.sleeping && test_now_ns() < end) {
+        usleep(1000);
+    }
     assert_int_equal(slot_reply(&jail.slot)->head.sleeping, 1); /* an idle slot does not burn a core */
     assert_int_equal(jail_turn(&jail, 2000, 5 * SECOND), SLOT_ANSWERED);
     slot_stop(&jail.slot, SECOND);
@@ -330,6 +332,8 @@ static void test_status_and_limits(void **state) {
         snprintf(label, sizeof(label), "%.*s", (int)strcspn(lines[i], "\t"), lines[i]);
         assert_string_equal(line_of(text, label), lines[i]);
     }
+    proc_read(&jail, "oom_score_adj", text, sizeof(text));
+    assert_string_equal(text, "1000\n");
     proc_read(&jail, "limits", text, sizeof(text));
     static const char *const zero[] = {"Max core file size", "Max file size",     "Max processes",
                                        "Max open files",     "Max locked memory", "Max msgqueue size"};
