@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -12,6 +13,8 @@ DATA = pathlib.Path(os.environ.get("BULKHEAD_DATA", ROOT.parent / "shared/data")
 SANITIZED = bool(os.environ.get("SAN"))
 PROGRAM = BUILD / "bin/bulkhead"
 OPEN = ROOT / "policy/profiles/open"
+HOME = tempfile.TemporaryDirectory(prefix="bulkhead-home-")  # run files go there, and with it
+os.environ["BULKHEAD_HOME"] = HOME.name
 sys.path.insert(0, str(ROOT / "tests/flow"))
 
 

@@ -6,6 +6,7 @@ cd "$(dirname "$0")/../.."
 build=${BUILD:-build}
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
+export BULKHEAD_HOME=$stage/home
 count=0
 failed=0
 
