@@ -163,10 +163,22 @@ static void clock_start(struct server *s) {
     s->exchange_start_ns = s->exchange->now_ns;
 }
 
+static int instrument_add(struct server *s, const struct instrument *instrument, struct error *error) {
+    char path[SIM_PATHS_MAX];
+    uint32_t count = s->exchange->market_count;
+    if (count == 0 && s->starts_now) {
+        s->exchange->now_ns = clock_utc_ns();
+    }
+    int index = exchange_add(s->exchange, instrument, sim_options_replay(&s->options, instrument->name, count, path), error);
+    if (index >= 0 && count == 0) {
+        clock_start(s);
+    }
+    return index;
+}
+
 static void on_instrument(struct server *s, struct server_client *c, const struct message *message) {
     struct instrument instrument;
     uint16_t index;
-    char path[SIM_PATHS_MAX];
     struct error error = {0};
     if (protocol_get_instrument(message, &index, &instrument) != 0) {
         client_error(c, "malformed instrument");
@@ -174,11 +186,7 @@ static void on_instrument(struct server *s, struct server_client *c, const struc
     }
     int known = exchange_find(s->exchange, instrument.name);
     if (known < 0) {
-        uint32_t count = s->exchange->market_count;
-        known = exchange_add(s->exchange, &instrument, sim_options_replay(&s->options, instrument.name, count, path), &error);
-        if (known >= 0 && count == 0) {
-            clock_start(s);
-        }
+        known = instrument_add(s, &instrument, &error);
     } else if (!protocol_same_instrument(&s->exchange->markets[known].instrument, &instrument)) {
         known = ERROR_REFUSED;
         error_set(&error, ERROR_REFUSED, "instrument %s is known with other numbers", instrument.name);
@@ -430,15 +438,17 @@ static void time_pass(struct server *s) {
 
 int server_turn(struct server *s, int wait_ms, struct error *error) {
     struct pollfd fds[SERVER_CLIENTS_MAX + 1];
+    wait_ms = wait_for(s, wait_ms);
     for (int i = 0; i < SERVER_CLIENTS_MAX; i++) {
         struct server_client *c = &s->clients[i];
         bool writes = c->out_used > 0;
+        wait_ms = c->telling_fills && !writes ? 0 : wait_ms;
         /* a client that does not read is not listened to either, so that answers never pile up */
         bool reads = c->out_used < MARKET_ROOM && c->in_used < SERVER_IN_BYTES;
         fds[i] = (struct pollfd){.fd = c->fd, .events = (short)((reads ? POLLIN : 0) | (writes ? POLLOUT : 0))};
     }
     fds[SERVER_CLIENTS_MAX] = (struct pollfd){.fd = s->listen_fd, .events = POLLIN};
-    if (poll(fds, SERVER_CLIENTS_MAX + 1, wait_for(s, wait_ms)) < 0 && errno != EINTR) {
+    if (poll(fds, SERVER_CLIENTS_MAX + 1, wait_ms) < 0 && errno != EINTR) {
         return error_set_errno(error, "bulkhead-exchange: poll");
     }
     time_pass(s); /* before the messages: they arrive now */
@@ -502,7 +512,7 @@ int server_open(struct server **out, const struct sim_options *options, const ch
     struct exchange_options *x = &s->options.exchange;
     bool own_time = options->replay[0] != '\0' && !x->rebase;
     x->epoch = (uint64_t)clock_utc_ns();
-    x->start_ns = x->start_ns != 0 || own_time || options->step ? x->start_ns : (int64_t)x->epoch;
+    s->starts_now = x->start_ns == 0 && !own_time && !options->step;
     struct exchange_sink sink = {s, exchange_report, exchange_told};
     faults_init(&s->faults, &options->faults, s, everyone_report);
     s->log_fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);

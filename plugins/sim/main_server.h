@@ -37,6 +37,7 @@ struct server {
     uint64_t log_lines;
     uint32_t connections;
     bool stop, end_told;
+    bool starts_now;           /* exchange time begins at UTC with the first instrument */
     int64_t real_start_ns, exchange_start_ns; /* monotonic; set when the first instrument is there */
     struct server_client clients[SERVER_CLIENTS_MAX];
 };

@@ -29,6 +29,7 @@ struct sim_remote {
     bool ended;            /* the market is over */
     int64_t retry_ns;      /* host time of the next attempt */
     int64_t exchange_ns;   /* last time heard of */
+    int64_t polled_ns;     /* host time of the last poll */
     bool more;             /* a whole line is left in the buffer */
     uint32_t lines;        /* of this poll */
     size_t in_used, out_used;
@@ -139,7 +140,10 @@ int64_t sim_remote_wake_ns(const struct sim_remote *r) {
         return r->retry_ns;
     }
     bool step_due = r->up && r->options.step && !r->stepping && !r->ended;
-    if (r->out_used > 0 || r->more || (step_due && r->options.speed == 0)) {
+    if (r->out_used > 0) {
+        return r->polled_ns + NS_PER_MS; /* the exchange is slow to read */
+    }
+    if (r->more || (step_due && r->options.speed == 0)) {
         return 0;
     }
     return step_due ? r->exchange_ns + r->options.exchange.step_ns : INT64_MAX;
@@ -254,6 +258,7 @@ static void step_ask(struct sim_remote *r, int64_t now_ns) {
 }
 
 int sim_remote_poll(struct sim_remote *r, int64_t now_ns) {
+    r->polled_ns = now_ns;
     if (r->fd < 0) {
         if (now_ns < r->retry_ns) {
             return ERROR_VENUE;

@@ -236,7 +236,7 @@ static void test_the_exchange_outlives_a_killed_host(void **state) {
             host_child(options, round, done[1]);
         }
         close(done[1]);
-        uint64_t until = 1 + dice_below(&dice, 300);
+        uint64_t until = 1 + dice_below(&dice, 1500);
         while (until-- > 0 && read(done[0], &last, sizeof(last)) == sizeof(last)) {
         }
         kill(pid, SIGKILL);
