@@ -91,7 +91,7 @@ $(BUILD)/strategies/%.so: strategies/%.c sdk/agent_abi.h sdk/agent.h sdk/agent_d
 	$(Q)$(CC) $(STRATEGY_CFLAGS) $< -o $@ $(STRATEGY_LDFLAGS)
 
 .SECONDEXPANSION:
-$(BUILD)/plugins/%.so: $$(wildcard plugins/$$*.c plugins/$$*/*.c) $$(wildcard plugins/*.h plugins/$$*/*.h)
+$(BUILD)/plugins/%.so: $$(wildcard plugins/$$*.c plugins/$$*/*.c) $$(wildcard plugins/*.h plugins/$$*/*.h) $$(wildcard host/*/*.h)
 	@mkdir -p $(@D)
 	$(call say,SO)
 	$(Q)$(CC) $(HOST_CFLAGS) -fPIC -fvisibility=hidden -shared -o $@ $(filter-out $(MAIN_SRC),$(filter %.c,$^))

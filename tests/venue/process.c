@@ -313,8 +313,8 @@ static int raw_connect(const struct process *p) {
 
 static const char *const seeds[] = {
     "{\"op\":\"hello\",\"version\":1}\n",
-    "{\"op\":\"instrument\",\"i\":0,\"name\":\"AAA-USD\",\"tick\":1000000,\"lot\":1000000,\"multiplier\":100000000,\"minimum\":1,"
-    "\"maker\":0,\"taker\":0,\"unit\":0,\"market\":1,\"long_only\":0,\"value_num\":10000,\"value_den\":1}\n",
+    ("{\"op\":\"instrument\",\"i\":0,\"name\":\"AAA-USD\",\"tick\":1000000,\"lot\":1000000,\"multiplier\":100000000,\"minimum\":1,"
+    "\"maker\":0,\"taker\":0,\"unit\":0,\"market\":1,\"long_only\":0,\"value_num\":10000,\"value_den\":1}\n"),
     "{\"op\":\"ready\",\"quotes\":1,\"trades\":1}\n",
     "{\"op\":\"order\",\"id\":\"z-1\",\"i\":0,\"group\":1,\"purpose\":0,\"lots\":5,\"limit\":0,\"stop\":0,\"target\":0,\"created\":1,\"expires\":0}\n",
     "{\"op\":\"cancel\",\"id\":\"z-1\"}\n", "{\"op\":\"protect\",\"i\":0,\"group\":1,\"stop\":5,\"target\":9}\n",
