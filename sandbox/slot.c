@@ -6,9 +6,10 @@
  *
  * The bell. Sleeping: FUTEX_WAIT on the host's word (the mapping is read-only; the kernel only compares), answer by the
  * eventfd. Spinning: look at the word with `pause` between, answer by the store alone. After about 2 ms without a bell
- * the spinning slot says so in head.sleeping, looks once more, and waits in the kernel. No wake-up is lost: the slot
- * stores `sleeping` and then loads the bell, the host stores the bell and then loads `sleeping`, all four sequentially
- * consistent, so at least one of them sees the other; and the kernel compares the word again before it sleeps.
+ * (sooner when that happens again and again, for then the host may need this core) the spinning slot says so in
+ * head.sleeping, looks once more, and waits in the kernel. No wake-up is lost: the slot stores `sleeping` and then loads the
+ * bell, the host stores the bell and then loads `sleeping`, all four sequentially consistent, so at least one of them sees
+ * the other; and the kernel compares the word again before it sleeps.
  *
  * There is no clock in here, so the 2 ms are counted in pauses, measured once before the jail closes.
  */
@@ -54,14 +55,21 @@ static uint32_t bell_sleep(const struct wire_bell *command, uint32_t seen) {
     return bell;
 }
 
-static uint32_t bell_spin(const struct wire_bell *command, struct wire_answer *head, uint32_t seen, uint32_t spins) {
-    for (uint32_t i = 0; i < spins; i++) {
+/* How long to spin: `most` looks, fewer after fruitless spins, because then the host may need this core. */
+struct patience {
+    uint32_t most, now;
+};
+
+static uint32_t bell_spin(const struct wire_bell *command, struct wire_answer *head, uint32_t seen, struct patience *patience) {
+    for (uint32_t i = 0; i < patience->now; i++) {
         uint32_t bell = atomic_load_explicit(&command->bell, memory_order_acquire);
         if (bell != seen) {
+            patience->now = patience->most;
             return bell;
         }
         __builtin_ia32_pause();
     }
+    patience->now = patience->now / 2 > patience->most / 8 ? patience->now / 2 : patience->most / 8;
     atomic_store_explicit(&head->sleeping, 1, memory_order_seq_cst);
     uint32_t bell = bell_sleep(command, seen);
     atomic_store_explicit(&head->sleeping, 0, memory_order_relaxed);
@@ -88,12 +96,13 @@ static _Noreturn void serve(struct jailed *jailed, uint32_t spins) {
     const struct wire_bell *command = &jailed->private_memory->command;
     struct wire_answer *head = &jailed->reply->head;
     bool spin = spins > 0;
+    struct patience patience = {.most = spins, .now = spins};
     uint32_t seen = atomic_load(&command->bell);
     atomic_store(&head->bell, seen);
     head->status = WIRE_READY;
     event_add(); /* READY goes through the eventfd in both modes */
     for (;;) {
-        seen = spin ? bell_spin(command, head, seen, spins) : bell_sleep(command, seen);
+        seen = spin ? bell_spin(command, head, seen, &patience) : bell_sleep(command, seen);
         int stop = runner_turn(&runner);
         atomic_store_explicit(&head->bell, seen, memory_order_release);
         if (!spin) {

@@ -164,7 +164,7 @@ static void attack_everywhere(void) {
         const struct attack *attack = &attacks[i];
         attack_run(attack, "constructor", attack->loading);
         attack_run(attack, "call", attack->deciding);
-        if (i % 7 == 0 && attack->is_call) {
+        if ((i % 7 == 0 && attack->is_call) || attack->deciding == EXIT) {
             attack_run(attack, "ifunc", attack->loading);
             attack_run(attack, "init", attack->deciding);
             attack_run(attack, "fill", attack->deciding);

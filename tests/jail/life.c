@@ -182,6 +182,21 @@ static void test_a_strategy_with_findings_is_not_started(void **state) {
     jail_close(&jail);
 }
 
+static void test_nothing_is_a_valid_slot_to_end(void **state) {
+    (void)state;
+    static struct slot zeroed;
+    static struct strategy strategy;
+    slot_kill(NULL, REASON_OPERATOR, NULL);
+    slot_stop(NULL, SECOND);
+    slot_kill(&zeroed, REASON_OPERATOR, NULL);
+    slot_stop(&zeroed, SECOND);
+    slot_ring(&zeroed, WIRE_RUN, 1);
+    assert_int_equal(slot_wait(&zeroed, SECOND, true), SLOT_DEAD);
+    strategy_close(NULL);
+    strategy_close(&strategy);
+    assert_true(fcntl(0, F_GETFD) >= 0); /* descriptor 0 is not theirs */
+}
+
 /* ---- spinning ---------------------------------------------------------------------------------------------------- */
 
 static void test_spinning_and_falling_asleep_lose_no_bell(void **state) {
@@ -462,6 +477,7 @@ int main(int argument_count, char **arguments) {
         cmocka_unit_test(test_a_saved_state_comes_back),
         cmocka_unit_test(test_two_slots_of_one_strategy),
         cmocka_unit_test(test_a_strategy_with_findings_is_not_started),
+        cmocka_unit_test(test_nothing_is_a_valid_slot_to_end),
         cmocka_unit_test(test_spinning_and_falling_asleep_lose_no_bell),
         cmocka_unit_test(test_a_spinning_host_notices_a_dead_slot),
         cmocka_unit_test(test_title),

@@ -389,7 +389,21 @@ static int attack_lie_everything(void) {
     return 0;
 }
 
-/* ld nothing; ret allow */
+/* Own pages where the shared ones were: the host sees its own reply, untouched, and hears a bell that it did not expect. */
+static int attack_cover_reply(void) {
+    struct memories found = memories();
+    call(9, (long)found.reply, 4096, 3, 0x32, -1, 0);
+    return 0;
+}
+
+/* Own pages where the bell was: nobody hears the host any more. */
+static int attack_cover_private(void) {
+    struct memories found = memories();
+    call(9, (long)found.private_memory, 4096, 3, 0x32, -1, 0);
+    return 0;
+}
+
+/* ret allow */
 struct instruction {
     unsigned short code;
     unsigned char jt, jf;

@@ -285,6 +285,8 @@
     X(pretend_ready, DOORBELL, REFUSED)            \
     X(second_open, SYSCALL, HARMLESS)              \
     X(impostor, SYSCALL, HARMLESS)                 \
+    X(cover_reply, SYSCALL, DOORBELL)              \
+    X(cover_private, SYSCALL, DEADLINE)            \
     X(jump_wild, CRASH, CRASH)
 
 #define ORDER_MARKER "ATTACK-ORDER-V1"
