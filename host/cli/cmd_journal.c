@@ -1,17 +1,15 @@
 /*
  * cmd_journal.c - `bulkhead journal verify | tail | cat` and `bulkhead why ID`: what happened, and why.
  *
- *   journal verify --home DIR [--json]              every hash, table, trigger and index, and the tape; 0, 2 none, 7 damaged
- *   journal tail   --home DIR [-n N] [--json]       the last N rows (20)
- *   journal cat    --home DIR [--since SEQ] [-n N]  rows in order; with --json one object a line
- *   why ID|last    --home DIR [--json]              ID: order:12, fill:3, trade:1, wish:5, verdict:4, or an order's number
+ *   journal verify [--home DIR] [--json]              every hash, table, trigger and index, and the tape; 2 none, 7 damaged
+ *   journal tail   [--home DIR] [-n N] [--json]       the last N rows (20)
+ *   journal cat    [--home DIR] [--since SEQ] [-n N]  rows in order; with --json one object a line
+ *   why ID|last    [--home DIR] [--json]              ID: order:12, fill:3, trade:1, wish:5, verdict:4, or an order's number
  *
  * `why` gathers the whole chain around any of its links and prints it in the order in which it happened:
  *   1. a trade is the fills of its position since the trade before it; 2. a fill belongs to its order; 3. an order to the
  *   verdict that allowed it, and to it belong its steps and fills; 4. a verdict to its wish.
  * Everything is read through a read-only connection, beside a running host or without one. It never repairs anything.
- *
- * argv[0] is the name of the command ("journal", "why").
  */
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -22,32 +20,23 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/cli.h"
 #include "ledger/bodies.h"
 #include "ledger/journal.h"
 #include "ledger/tape.h"
-
-int cmd_journal(int argc, char **argv);
-int cmd_why(int argc, char **argv);
 
 #define TAIL_ROWS 20
 #define CHAIN_ROWS 1024 /* rows of one explanation */
 #define PATH_BYTES 4096
 #define TEXT_BYTES 1024
 
-static const char journal_usage[] =
-    "usage: bulkhead journal verify --home DIR [--json]\n"
-    "       bulkhead journal tail --home DIR [-n N] [--json]\n"
-    "       bulkhead journal cat --home DIR [--since SEQ] [-n N] [--json]\n";
-static const char why_usage[] =
-    "usage: bulkhead why ID|last --home DIR [--json]\n"
-    "       ID: order:12  fill:3  trade:1  wish:5  verdict:4  or the number of an order\n";
-
 /* ---- command line -------------------------------------------------------------------------------------------------------- */
 
 struct request {
-    const char *word, *home;
+    const char *word;
     uint64_t count, since; /* 0 = not given */
     bool json;
+    char home[PATH_BYTES];
     char path[PATH_BYTES], tape[PATH_BYTES];
 };
 
@@ -69,8 +58,7 @@ static bool request_option(struct request *request, int argc, char **argv, int *
     }
     const char *value = argv[++*i];
     if (strcmp(name, "--home") == 0) {
-        request->home = value;
-        return true;
+        return snprintf(request->home, sizeof request->home, "%s", value) < (int)sizeof request->home;
     }
     if (strcmp(name, "-n") == 0) {
         return number_parse(value, &request->count) && request->count > 0;
@@ -81,6 +69,7 @@ static bool request_option(struct request *request, int argc, char **argv, int *
 /* One word and options in any order. */
 static bool request_parse(struct request *request, int argc, char **argv) {
     memset(request, 0, sizeof *request);
+    cli_default_home(request->home, sizeof request->home);
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] != '-' && request->word == NULL) {
             request->word = argv[i];
@@ -88,22 +77,12 @@ static bool request_parse(struct request *request, int argc, char **argv) {
             return false;
         }
     }
-    if (request->word == NULL || request->home == NULL) {
+    if (request->word == NULL) {
         return false;
     }
     int length = snprintf(request->path, sizeof request->path, "%s/journal/journal.db", request->home);
     int tape_length = snprintf(request->tape, sizeof request->tape, "%s/tape", request->home);
     return length < (int)sizeof request->path && tape_length < (int)sizeof request->tape;
-}
-
-static int usage(const char *text) {
-    fputs(text, stderr);
-    return error_exit_status(ERROR_USAGE);
-}
-
-static int complain(const char *command, const struct error *error) {
-    fprintf(stderr, "bulkhead %s: %s: %s\n", command, error_name(error->code), error->text);
-    return error_exit_status(error->code);
 }
 
 /* ---- one row as text and as JSON ----------------------------------------------------------------------------------------- */
@@ -168,7 +147,8 @@ static cJSON *row_json(const struct journal_row *row) {
     return object;
 }
 
-static void json_print(cJSON *object) {
+/* One object a line, for tools that read lines. */
+static void json_line(cJSON *object) {
     char *text = cJSON_PrintUnformatted(object);
     if (text != NULL) {
         puts(text);
@@ -193,7 +173,7 @@ static int print_row(void *context, uint64_t sequence, const struct record *reco
     }
     printing->left--;
     if (printing->json) {
-        json_print(row_json(&row));
+        json_line(row_json(&row));
     } else {
         row_show(&row);
     }
@@ -204,14 +184,14 @@ static int journal_cat(const struct request *request) {
     struct error error = {0};
     struct printing printing = {.json = request->json, .left = request->count > 0 ? request->count : UINT64_MAX};
     int code = journal_read(request->path, request->since, print_row, &printing, &error);
-    return code < 0 ? complain("journal cat", &error) : 0;
+    return code < 0 ? cli_fail("journal", request->json, &error) : 0;
 }
 
 static int journal_tail(const struct request *request) {
     struct error error = {0};
     struct journal_reader *reader = NULL;
     if (journal_reader_open(&reader, request->path, &error) != 0) {
-        return complain("journal tail", &error);
+        return cli_fail("journal", request->json, &error);
     }
     struct request cat = *request;
     uint64_t end = journal_reader_end(reader);
@@ -242,7 +222,7 @@ static void verify_json(const struct journal_verified *seen, const struct error 
     if (journal->code != 0 || tape->code != 0) {
         cJSON_AddStringToObject(object, "error", journal->code != 0 ? journal->text : tape->text);
     }
-    json_print(object);
+    cli_print_json(object);
 }
 
 static void verify_text(const struct journal_verified *seen, const struct error *journal, bool has_tape, uint64_t frames,
@@ -265,7 +245,7 @@ static int journal_prove(const struct request *request) {
     bool has_tape = access(request->tape, F_OK) == 0;
     int code = journal_check(request->path, &seen, &journal);
     if (code != 0 && code != ERROR_INTEGRITY) {
-        return complain("journal verify", &journal);
+        return cli_fail("journal", request->json, &journal);
     }
     if (has_tape) {
         int tape_code = tape_read(request->tape, tape_count, &frames, &tape);
@@ -274,9 +254,9 @@ static int journal_prove(const struct request *request) {
     }
     (request->json ? verify_json : verify_text)(&seen, &journal, has_tape, frames, &tape);
     if (journal.code != 0) {
-        return complain("journal verify", &journal);
+        return cli_fail("journal", false, &journal); /* as JSON it has been said above */
     }
-    return tape.code != 0 ? complain("journal verify", &tape) : 0;
+    return tape.code != 0 ? cli_fail("journal", false, &tape) : 0;
 }
 
 int cmd_journal(int argc, char **argv) {
@@ -286,14 +266,14 @@ int cmd_journal(int argc, char **argv) {
     } words[] = {{"verify", journal_prove}, {"tail", journal_tail}, {"cat", journal_cat}};
     struct request request;
     if (!request_parse(&request, argc, argv)) {
-        return usage(journal_usage);
+        return cli_usage("journal", NULL, NULL);
     }
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(request.word, words[i].word) == 0) {
             return words[i].run(&request);
         }
     }
-    return usage(journal_usage);
+    return cli_usage("journal", NULL, NULL);
 }
 
 /* ---- why: gathering ------------------------------------------------------------------------------------------------------ */
@@ -438,18 +418,18 @@ static void why_json(const struct chain *chain, const char *word) {
     for (int i = 0; i < chain->count; i++) {
         cJSON_AddItemToArray(rows, row_json(&chain->rows[i]));
     }
-    json_print(object);
+    cli_print_json(object);
 }
 
 static int why_show(struct chain *chain, const struct request *request) {
     struct error error = {0};
     if (chain->failed != 0) {
         error_set(&error, chain->failed, "%s", journal_reader_error(chain->reader));
-        return complain("why", &error);
+        return cli_fail("why", request->json, &error);
     }
     if (chain->count == 0) {
         error_set(&error, ERROR_NOT_FOUND, "%s is not in %s", request->word, request->path);
-        return complain("why", &error);
+        return cli_fail("why", request->json, &error);
     }
     qsort(chain->rows, (size_t)chain->count, sizeof *chain->rows, row_compare);
     if (request->json) {
@@ -472,10 +452,10 @@ int cmd_why(int argc, char **argv) {
     int kind = 0;
     uint64_t id = 0;
     if (!request_parse(&request, argc, argv) || (strcmp(request.word, "last") != 0 && !id_parse(request.word, &kind, &id))) {
-        return usage(why_usage);
+        return cli_usage("why", NULL, NULL);
     }
     if (journal_reader_open(&chain.reader, request.path, &error) != 0) {
-        return complain("why", &error);
+        return cli_fail("why", request.json, &error);
     }
     chain.rows = calloc(CHAIN_ROWS, sizeof *chain.rows);
     if (chain.rows == NULL) {
