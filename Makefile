@@ -36,10 +36,13 @@ HOST_OBJ := $(HOST_SRC:%.c=$(BUILD)/obj/%.o)
 JAILED_OBJ := $(JAILED_SRC:%.c=$(BUILD)/slot/%.o)
 JAILED_HOST_OBJ := $(JAILED_SRC:%.c=$(BUILD)/obj/%.o)
 HOST_LIB := $(BUILD)/lib/libbulkhead.a
+# all of it goes into what loads plug-ins: they take what they need from the program
+WHOLE_HOST := -Wl,--whole-archive $(HOST_LIB) -Wl,--no-whole-archive
 STRATEGIES := $(patsubst strategies/%.c,$(BUILD)/strategies/%.so,$(wildcard strategies/*.c))
 # a plug-in is plugins/NAME.c or every .c of plugins/NAME/ but main_*.c, which belong to a program beside it
 PLUGINS := $(patsubst plugins/%.c,$(BUILD)/plugins/%.so,$(wildcard plugins/*.c)) $(patsubst plugins/%/,$(BUILD)/plugins/%.so,$(wildcard plugins/*/))
-PROGRAMS := $(BUILD)/bin/bulkhead $(BUILD)/bin/bulkhead-slot $(BUILD)/bin/bulkhead-worker $(BUILD)/bin/bulkhead-exchange
+# the research worker runs the whole engine in the jail, where sanitizers cannot: SAN= leaves it out
+PROGRAMS := $(BUILD)/bin/bulkhead $(BUILD)/bin/bulkhead-slot $(BUILD)/bin/bulkhead-exchange $(if $(SAN),,$(BUILD)/bin/bulkhead-worker)
 MAIN_SRC := $(wildcard plugins/*/main_*.c)
 EXCHANGE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out plugins/sim/sim.c plugins/sim/sim_local.c plugins/sim/sim_remote.c,$(wildcard plugins/sim/*.c)))
 VENUE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(MAIN_SRC),$(wildcard plugins/*/*.c)))
@@ -71,7 +74,7 @@ $(HOST_LIB): $(HOST_OBJ)
 $(BUILD)/bin/bulkhead: $(BUILD)/obj/host/main.o $(HOST_LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(OPT) $(SANFLAGS) -rdynamic -o $@ $< -Wl,--whole-archive $(HOST_LIB) -Wl,--no-whole-archive $(HOST_LIBS)
+	$(Q)$(CC) $(OPT) $(SANFLAGS) -rdynamic -o $@ $< $(WHOLE_HOST) $(HOST_LIBS)
 
 # libm stays linked although the slot itself hardly needs it, so that a strategy's DT_NEEDED libm is satisfied without an open
 $(BUILD)/bin/bulkhead-slot: $(BUILD)/slot/sandbox/slot.o $(JAILED_OBJ)
@@ -102,11 +105,11 @@ $(BUILD)/bin/bulkhead-exchange: $(EXCHANGE_OBJ) $(HOST_LIB)
 	$(call say,LINK)
 	$(Q)$(CC) $(OPT) $(SANFLAGS) -o $@ $^ $(HOST_LIBS)
 
-# a unit test links the host library and the jailed part (for the filters), nothing else
+# a unit test links the whole host library, for the plug-ins it may load, and the jailed part (for the filters)
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(JAILED_HOST_OBJ) $(HOST_LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(OPT) $(SANFLAGS) -rdynamic -o $@ $^ $(HOST_LIBS) -lcmocka -lm
+	$(Q)$(CC) $(OPT) $(SANFLAGS) -rdynamic -o $@ $(filter-out %.a,$^) $(WHOLE_HOST) $(HOST_LIBS) -lcmocka
 
 # a venue test links the inside of the plug-ins; it may also open them, and start the exchange
 $(BUILD)/lib/libvenues.a: $(VENUE_OBJ)
@@ -116,13 +119,13 @@ $(BUILD)/lib/libvenues.a: $(VENUE_OBJ)
 $(BUILD)/tests/venue/%: $(BUILD)/obj/tests/venue/%.o $(BUILD)/lib/libvenues.a $(JAILED_HOST_OBJ) $(HOST_LIB) | $(PLUGINS) $(BUILD)/bin/bulkhead-exchange
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(OPT) $(SANFLAGS) -rdynamic -o $@ $^ $(HOST_LIBS) -lcmocka -lm
+	$(Q)$(CC) $(OPT) $(SANFLAGS) -rdynamic -o $@ $(filter-out $(HOST_LIB),$^) $(WHOLE_HOST) $(HOST_LIBS) -lcmocka
 
 # a benchmark links like a unit test
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o $(JAILED_HOST_OBJ) $(HOST_LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(OPT) $(SANFLAGS) -rdynamic -o $@ $^ $(HOST_LIBS) -lm
+	$(Q)$(CC) $(OPT) $(SANFLAGS) -rdynamic -o $@ $(filter-out %.a,$^) $(WHOLE_HOST) $(HOST_LIBS)
 
 # a fuzzer is tests/fuzz/NAME.c; the host under it is built by clang with sanitizers and coverage, in a place of its own
 FUZZ_CFLAGS := $(filter-out -fsanitize=% -fno-sanitize%,$(HOST_CFLAGS)) -O1 -U_FORTIFY_SOURCE -fno-omit-frame-pointer
