@@ -58,6 +58,7 @@ struct engine *engine_open(struct arena *arena, const struct engine_options *opt
     e->next_fill = 1;
     e->limits_generation = 1;
     e->next_day_ns = INT64_MIN;
+    e->options.ticks = market->ticks != 0;
     return market_init(&e->market, market, market_memory, error) ? NULL : e;
 }
 
@@ -168,13 +169,12 @@ static void publish(struct engine *e, struct seat *s) {
 
 static void ring(struct engine *e, struct seat *s, uint64_t sequence, uint32_t events) {
     uint32_t wanted = events & (s->needs.events | AGENT_EVENT_FILL);
-    bool was_alive = s->alive;
-    if (wanted == 0 && s->fill_count == 0) {
+    if (!s->alive || (wanted == 0 && s->fill_count == 0)) {
         return;
     }
     publish(e, s);
     seat_ring(s, sequence, wanted);
-    if (was_alive && !s->alive) {
+    if (!s->alive) {
         flow_seat_died(e, s);
     }
 }
@@ -236,6 +236,16 @@ void engine_candidates(struct engine *e) {
     if (any) {
         flow_submit(e);
     }
+}
+
+void engine_late(struct engine *e, uint32_t seat) {
+    struct seat *s = &e->seats[seat];
+    seat_end(s, REASON_SLOT_DEADLINE, "no answer in time");
+    if (e->on_slot) {
+        e->on_slot(e->on_slot_context, seat, -1);
+    }
+    flow_seat_died(e, s);
+    flow_submit(e);
 }
 
 void engine_candidate(struct engine *e, uint32_t seat, int64_t timeout_ns) {
@@ -360,6 +370,9 @@ void engine_trade(struct engine *e, uint16_t instrument, int64_t price_ticks, in
     e->now_ns = time_ns > e->now_ns ? time_ns : e->now_ns;
     struct venue_market event = {.kind = VENUE_TRADE, .instrument = instrument, .time_ns = time_ns, .trade_ticks = price_ticks,
                                  .trade_size_e8 = size_e8};
+    if (e->options.ticks) {
+        market_append_tick(&e->market, instrument, time_ns, price_ticks, size_e8);
+    }
     market_to_venues(e, &event);
 }
 

@@ -49,6 +49,7 @@ struct engine_options {
     int64_t timeframe_ns;            /* of the feed */
     bool deadlines;                  /* run modes: late slots are killed; else a 10 s watchdog that fails the run */
     int64_t (*clock_ns)(void);       /* monotonic, for latencies only; NULL = not measured */
+    bool ticks;                      /* set by engine_open: the market memory keeps trades */
     bool marks_journaled;            /* write BOOK records when the peak moved (run modes) */
 };
 
@@ -134,6 +135,8 @@ void engine_reports(struct engine *engine);
 void engine_timer(struct engine *engine, int64_t now_ns);
 /* Candidates that were rung after the orders left: collects those that have answered by now. */
 void engine_candidates(struct engine *engine);
+/* A candidate that is over its deadline: its slot is ended. */
+void engine_late(struct engine *engine, uint32_t seat);
 /* One candidate, waiting for it: replays, where the tape says when an answer was taken. */
 void engine_candidate(struct engine *engine, uint32_t seat, int64_t timeout_ns);
 /* Trading state and kill switch; journaled. `text` says who or what. */

@@ -171,7 +171,7 @@ void flow_wish_flat(struct wish *w, const struct position *p, uint8_t purpose, i
 }
 
 static void apply_fill(struct engine *e, struct account *a, const struct venue_report *r) {
-    bool remembered = a->vtable && (a->vtable->flags & VENUE_EXTERNAL);
+    bool remembered = a->vtable != &match_venue; /* which never tells a fill twice */
     if (remembered && fill_known(a, r->venue_fill_id)) {
         return;
     }
@@ -325,7 +325,7 @@ static void ask_everything(struct engine *e, struct account *a) {
         }
         i += order_table_find(&a->orders, id) != NULL;
     }
-    if (a->vtable->flags & VENUE_EXTERNAL) {
+    if (a->vtable->flags & (VENUE_EXTERNAL | VENUE_NEEDS_MARKET)) { /* a dry run has no positions to compare */
         memset(a->theirs, 0, sizeof(a->theirs));
         a->comparing = a->vtable->positions(a->venue) == 0;
     }
@@ -396,6 +396,10 @@ void engine_reports(struct engine *e) {
 void engine_recover(struct engine *e) {
     for (uint32_t n = 0; n < e->account_count; n++) {
         struct account *a = e->accounts[n];
+        for (uint32_t k = 0; a->vtable == &match_venue && k < a->book.position_count; k++) {
+            const struct position *p = &a->book.positions[k];
+            matcher_adopt(match_venue_matcher(a->venue), p->instrument, (uint16_t)k, p->lots, p->stop_ticks, p->target_ticks);
+        }
         for (uint32_t i = 0; i < a->orders.count; i++) {
             struct order *o = &a->orders.open[i];
             if (o->state == ORDER_NEW) {

@@ -20,7 +20,10 @@ const struct cli_command cli_commands[] = {
     {"check", cmd_check, "[--policy DIR] [--schema] [--json]", "read the policy files and print what they enforce"},
     {"data", cmd_data, "verify|list|import FILE ... [--out FILE] [--json]", "look at bar files, name what is wrong with them"},
     {"inspect", cmd_inspect, "FILE.so ... [--policy DIR] [--json]", "read a strategy file without running it: identity, needs, reasons for refusal"},
+    {"journal", cmd_journal, "verify|tail|cat --home DIR [-n N] [--since SEQ] [--json]", "check the hash chain, show what happened"},
+    {"run", cmd_run, "--home DIR --strategy F.so [--candidate F.so ...] [--mode dry-run|paper] [--once] ...", "trade: on paper, against a venue plug-in"},
     {"version", cmd_version, "[--full] [--json]", "version, build and what this machine offers"},
+    {"why", cmd_why, "ID|last --home DIR [--json]", "one chain: wish, verdict, order, fills, trade"},
 };
 const size_t cli_command_count = sizeof(cli_commands) / sizeof(cli_commands[0]);
 

@@ -91,6 +91,14 @@ int setup_add_data(struct setup *s, const char *path, struct error *error) {
     return 0;
 }
 
+int setup_add_row(struct setup *s, const char *row, struct error *error) {
+    int code = setup_add_data(s, NULL, error);
+    if (!code) {
+        s->data[s->data_count - 1].row = row;
+    }
+    return code;
+}
+
 static int data_last(struct setup *s, const char *option, const char *text, struct setup_data **last, struct error *error) {
     if (s->data_count == 0) {
         return error_set(error, ERROR_USAGE, "--%s %s comes before any --data", option, text);
@@ -222,6 +230,27 @@ int setup_row(const struct setup *s, const char *row, struct instrument *out, st
     return error_set(error, ERROR_NOT_FOUND, "%s has no row '%s'; it has %s", s->policy.instruments_path, row, known);
 }
 
+/* What the simulator trades when nothing else is named. */
+static int simulated(struct instrument *i, struct error *error) {
+    *i = (struct instrument){.name = "SIM", .currency = "USD", .tick_e8 = E8 / 100, .lot_e8 = E8 / 100, .multiplier_e8 = E8,
+                             .quantity_min_lots = 1, .fee_maker_e8 = E8 / 1000, .fee_taker_e8 = E8 / 1000, .market_entry = true};
+    return instrument_init(i, error);
+}
+
+/* An instrument whose market a feed brings. */
+static int row_only(struct setup *s, const struct setup_data *d, struct instrument *i, struct error *error) {
+    int code = d->row ? 0 : simulated(i, error);
+    if (!code && d->symbol) {
+        snprintf(i->name, sizeof(i->name), "%s", d->symbol);
+    }
+    if (!code && s->fee_e8 >= 0) {
+        i->fee_maker_e8 = s->fee_e8;
+        i->fee_taker_e8 = s->fee_e8;
+        i->fee_per_unit_e8 = 0;
+    }
+    return code;
+}
+
 static int data_load(struct setup *s, uint32_t index, struct error *error) {
     struct setup_data *d = &s->data[index];
     struct instrument *i = &s->job->instruments[index];
@@ -231,6 +260,9 @@ static int data_load(struct setup *s, uint32_t index, struct error *error) {
             return code;
         }
         snprintf(i->row, sizeof(i->row), "%s", d->row);
+    }
+    if (!d->path) {
+        return row_only(s, d, i, error);
     }
     int code = bar_file_read(&d->file, d->path, i, error);
     if (code) {
@@ -254,14 +286,16 @@ static int data_join(struct setup *s, struct error *error) {
     for (uint32_t i = 0; i < s->data_count; i++) {
         total += s->data[i].file.count * sizeof(struct bar);
     }
-    int code = shared_memory_open(&s->data_shared, SHARED_HOST_WRITES, total, error);
+    int code = shared_memory_open(&s->data_shared, SHARED_HOST_WRITES, total ? total : 1, error);
     size_t at = 0;
     for (uint32_t i = 0; !code && i < s->data_count; i++) {
         const struct bar_file *f = &s->data[i].file;
-        memcpy((unsigned char *)s->data_shared.bytes + at, f->bars, f->count * sizeof(struct bar));
+        if (f->count != 0) {
+            memcpy((unsigned char *)s->data_shared.bytes + at, f->bars, f->count * sizeof(struct bar));
+        }
         s->job->sources[i].bars_at = at;
         s->job->sources[i].count = f->count;
-        s->job->sources[i].timeframe_ns = f->timeframe_ns;
+        s->job->sources[i].timeframe_ns = s->data[i].path ? f->timeframe_ns : s->timeframe_ns;
         at += f->count * sizeof(struct bar);
     }
     s->data_memory = s->data_shared.bytes;
@@ -272,8 +306,7 @@ static int symbols_differ(const struct setup *s, struct error *error) {
     for (uint32_t i = 0; i < s->data_count; i++) {
         for (uint32_t k = 0; k < i; k++) {
             if (strcmp(s->job->instruments[i].name, s->job->instruments[k].name) == 0) {
-                return error_set(error, ERROR_USAGE, "%s and %s both are symbol %s; name one with --symbol", s->data[k].path,
-                                 s->data[i].path, s->job->instruments[i].name);
+                return error_set(error, ERROR_USAGE, "symbol %s is given twice; name one with --symbol", s->job->instruments[i].name);
             }
         }
     }

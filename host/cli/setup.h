@@ -28,6 +28,7 @@ struct setup {
     const char *policy_dir;
     int64_t cash_e8;
     int64_t fee_e8;                   /* -1 = not given */
+    int64_t timeframe_ns;             /* of instruments without a file */
     uint32_t strategy_count, data_count, param_count;
     struct agent_param params[AGENT_PARAMS_MAX]; /* given before any --strategy: for all */
     struct setup_strategy strategies[AGENTS_MAX];
@@ -48,6 +49,8 @@ void setup_close(struct setup *setup);
 int setup_add_strategy(struct setup *setup, const char *path, bool candidate, struct error *error);
 int setup_add_param(struct setup *setup, const char *text, struct error *error); /* "name=value", for the last strategy */
 int setup_add_data(struct setup *setup, const char *path, struct error *error);
+/* An instrument of instruments.yaml without a file (a feed brings its market); NULL = the simulator's own. */
+int setup_add_row(struct setup *setup, const char *row, struct error *error);
 int setup_set_symbol(struct setup *setup, const char *symbol, struct error *error);   /* of the last data */
 int setup_set_instrument(struct setup *setup, const char *row, struct error *error);
 int setup_set_cash(struct setup *setup, const char *text, struct error *error);

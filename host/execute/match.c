@@ -101,6 +101,15 @@ void matcher_protect(struct matcher *m, uint16_t instrument, uint16_t position, 
     g->target_ticks = target_ticks;
 }
 
+void matcher_adopt(struct matcher *m, uint16_t instrument, uint16_t position, int64_t lots, int64_t stop_ticks, int64_t target_ticks) {
+    struct match_group *g = &m->groups[position];
+    g->instrument = instrument;
+    g->lots = lots;
+    g->stop_ticks = stop_ticks;
+    g->target_ticks = target_ticks;
+    group_list(m, position);
+}
+
 /* Rules a, c and d for one group. `stop_only`: rule c after a resting fill. */
 static void group_protect(struct matcher *m, uint16_t position, const struct bar *bar, bool stop_only, int64_t close_ns) {
     struct match_group *g = &m->groups[position];
@@ -286,6 +295,17 @@ static int venue_fills_since(struct venue *v, int64_t since_ns) {
 }
 
 static int venue_positions(struct venue *v) {
+    const struct matcher *m = &v->matcher;
+    int64_t net[INSTRUMENTS_MAX] = {0};
+    for (uint32_t k = 0; k < m->group_count; k++) {
+        net[m->groups[m->open[k]].instrument] += m->groups[m->open[k]].lots;
+    }
+    for (uint16_t i = 0; i < INSTRUMENTS_MAX; i++) {
+        struct venue_report one = {.kind = VENUE_POSITION, .instrument = i, .lots = net[i], .fee_e8 = -1};
+        if (net[i] != 0) {
+            m->report(m->context, &one);
+        }
+    }
     struct venue_report r = {.kind = VENUE_POSITIONS_END};
     v->matcher.report(v->matcher.context, &r);
     return 0;

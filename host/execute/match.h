@@ -51,6 +51,8 @@ int matcher_submit(struct matcher *matcher, const struct order *order, int64_t n
 /* Reports VENUE_CANCELLED; ERROR_NOT_FOUND when it is not open. */
 int matcher_cancel(struct matcher *matcher, const char *client_id, int64_t now_ns);
 void matcher_protect(struct matcher *matcher, uint16_t instrument, uint16_t position, int64_t stop_ticks, int64_t target_ticks);
+/* A group that was open before this matcher: after a restart, from the books. */
+void matcher_adopt(struct matcher *matcher, uint16_t instrument, uint16_t position, int64_t lots, int64_t stop_ticks, int64_t target_ticks);
 /* Applies rules a to f for one bar; fills are reported as they happen. */
 void matcher_on_bar(struct matcher *matcher, uint16_t instrument, const struct bar *bar, int64_t close_ns);
 /* True when a bar of this instrument could change anything: the hot path asks before it calls. */
