@@ -73,6 +73,7 @@ static int fold_verdict(struct account *a, const struct record *r, struct error 
         wish_spend(w, AGENT_END_REFUSED, b->reason);
     } else if (b->purpose == PURPOSE_ENTRY && b->allowed_lots != b->asked_lots) {
         w->target_lots = p->lots + b->allowed_lots;
+        w->shrunk = true;
     }
     return 0;
 }

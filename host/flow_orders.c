@@ -274,6 +274,7 @@ void flow_plan(struct engine *e, struct account *a, uint16_t position) {
         allowed = propose(e, a, &q, q.purpose == PURPOSE_EXIT ? REASON_WISH_EXIT : REASON_NONE);
         if (q.purpose == PURPOSE_ENTRY && allowed != 0 && allowed != q.lots) {
             w->target_lots = p->lots + allowed;
+            w->shrunk = true;
         }
     }
     if (same_side && w->state == AGENT_WISH_LIVE) {
@@ -354,8 +355,8 @@ static void wish_apply(struct engine *e, struct seat *s, struct account *a, cons
     struct wish *w = &a->wishes[position];
     const struct agent_account *own = &a->book.agents[s->agent];
     struct wish_context context = {.instrument = &e->options.instruments[raw->instrument], .price_ticks = e->prices[raw->instrument],
-                                   .equity_e8 = agent_equity_e8(own), .now_ns = e->now_ns, .ttl_default_ns = e->options.risk->ttl_ns,
-                                   .modifications_max = e->options.risk->modifications_max};
+                                   .held_lots = a->book.positions[position].lots, .equity_e8 = agent_equity_e8(own), .now_ns = e->now_ns,
+                                   .ttl_default_ns = e->options.risk->ttl_ns, .modifications_max = e->options.risk->modifications_max};
     seat_adopt_position(s, position);
     int reason;
     enum wish_outcome outcome = wish_update(w, raw, &context, &reason);

@@ -27,8 +27,10 @@ struct wish {
     int64_t ttl_ns, decided_ns;
     int64_t confidence_ppm, expected_r_ppm, probability_lb_ppm;
     uint64_t trigger_id;
+    bool shrunk;               /* the gate allowed fewer lots: target_lots is not what `size` says */
     bool refolded;             /* came from the journal, which keeps ticks and lots but not `raw` */
-    struct agent_wish raw;     /* as last told, accepted or not: an identical repetition has no effect */
+    struct agent_wish raw;     /* as last accepted; an identical repetition has no effect */
+    struct agent_wish refused; /* as last refused; the same */
 };
 
 enum wish_outcome {
@@ -43,6 +45,7 @@ enum wish_outcome {
 struct wish_context {
     const struct instrument *instrument;
     int64_t price_ticks;       /* last price, 0 = none */
+    int64_t held_lots;         /* of the position: a target below it sells */
     int64_t equity_e8;         /* of the agent */
     int64_t now_ns;
     int64_t ttl_default_ns;
@@ -54,7 +57,7 @@ int wish_form(const struct agent_wish *raw, uint32_t instrument_count);
 
 /*
  * Compares with what was wished before and converts. On WISH_DECISION and WISH_AMENDMENT `wish` holds the new content; on
- * WISH_REFUSAL only `raw` (and, for a new id, id and the spent state) changed; `reason` is filled for refusals.
+ * WISH_REFUSAL only `refused` and `reason` (and, for a new id, id and the spent state) changed; `reason` is filled.
  */
 enum wish_outcome wish_update(struct wish *wish, const struct agent_wish *raw, const struct wish_context *context, int *reason);
 

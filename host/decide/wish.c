@@ -4,8 +4,10 @@
  *   1. Same id, same content: no effect.                     2. Same id, changed content: an amendment; stops only tighten.
  *   3. A greater id: a new decision. A smaller one: refused. 4. A spent id never trades again.
  *   5. A fraction of equity becomes lots once, when the id is new.
- *   6. Numbers: within 1e-6 of a whole tick or lot = that one; else a buy's worst price goes down, a sell's up, stop and
+ *   6. Numbers: within 1e-6 of a whole tick or lot = that one (where doubles lie further apart: within their spacing, so
+ *      that the double of a decimal is always its own tick); else a buy's worst price goes down, a sell's up, stop and
  *      target go toward the entry, quantities toward zero.
+ *   7. The side of an id never changes, not even over size 0: another side is a new decision.
  *
  * Guarantees: after this file there is no double left. It does not look at limits: that is the gate's.
  */
@@ -16,7 +18,9 @@
 #include "decide/decide.h"
 
 #define WHOLE 1e-6
+#define SPACING 0x1p-51  /* of the value, its scaling and its division: at most three halves of 2^-52 of the result */
 #define TICKS_MAX 9.0e15 /* whole numbers up to here are exact in a double */
+#define TTL_MAX_NS (NS_PER_S * 86400 * 365 * 100) /* a longer lifetime is this one: now + lifetime always fits */
 
 enum rounding { ROUND_DOWN, ROUND_UP, ROUND_ZERO };
 
@@ -74,8 +78,8 @@ static bool whole(double value, int64_t step_e8, enum rounding rounding, int64_t
     if (!(fabs(units) < TICKS_MAX)) {
         return false;
     }
-    double nearest = nearbyint(units);
-    if (fabs(units - nearest) > WHOLE) {
+    double nearest = nearbyint(units), near = fabs(units) * SPACING;
+    if (fabs(units - nearest) > (near > WHOLE ? near : WHOLE)) {
         nearest = rounding == ROUND_DOWN ? floor(units) : rounding == ROUND_UP ? ceil(units) : trunc(units);
     }
     *out = (int64_t)nearest;
@@ -117,15 +121,15 @@ static int convert(struct wish *to, const struct agent_wish *raw, const struct w
     if (raw->size != 0 && to->target_lots == 0) {
         return REASON_WISH_SIZE_ZERO;
     }
-    /* closing sells what was long: the side of a worst price of size 0 is settled when the exit is made, so round by the stop's
-     * convention of a long position there; one tick either way, never better for the wish than asked */
-    bool is_long = raw->size >= 0;
-    if (!whole(raw->worst_price, i->tick_e8, is_long ? ROUND_DOWN : ROUND_UP, &to->worst_ticks) ||
+    bool is_long = raw->size >= 0; /* of what shall be held; the worst price is that of the order that leads there */
+    bool buys = to->target_lots != c->held_lots ? to->target_lots > c->held_lots : is_long;
+    if (!whole(raw->worst_price, i->tick_e8, buys ? ROUND_DOWN : ROUND_UP, &to->worst_ticks) ||
         !whole(raw->stop, i->tick_e8, is_long ? ROUND_UP : ROUND_DOWN, &to->stop_ticks) ||
         !whole(raw->target, i->tick_e8, is_long ? ROUND_DOWN : ROUND_UP, &to->target_ticks)) {
         return REASON_WISH_NUMBER;
     }
     to->ttl_ns = raw->ttl_ns != 0 ? raw->ttl_ns : c->ttl_default_ns;
+    to->ttl_ns = to->ttl_ns < TTL_MAX_NS ? to->ttl_ns : TTL_MAX_NS;
     to->confidence_ppm = ppm(raw->confidence);
     to->expected_r_ppm = ppm(raw->expected_r);
     to->probability_lb_ppm = ppm(raw->probability_lb);
@@ -133,16 +137,26 @@ static int convert(struct wish *to, const struct agent_wish *raw, const struct w
     return REASON_NONE;
 }
 
-/* ---- rules 1 to 5 ------------------------------------------------------------------------------------------------------------ */
+/* ---- rules 1 to 5, 7 --------------------------------------------------------------------------------------------------------- */
 
 static enum wish_outcome refusal(struct wish *w, const struct agent_wish *raw, int why, int *reason) {
-    w->raw = *raw;
+    w->refused = *raw;
     w->reason = why;
     *reason = why;
     return WISH_REFUSAL;
 }
 
-/* Rule 2. The side of a wish may not change under one id, and its stop may only come closer. */
+/* Rule 5. An amendment that leaves the size alone leaves the lots alone. After a restart the size is not known; then a
+ * fraction is taken for the same fraction, and a size that the gate shrank for the same size. */
+static bool lots_stay(const struct wish *w, const struct agent_wish *raw) {
+    bool known = w->raw.wish_id == w->id;
+    return known ? raw->size == w->raw.size && raw->unit == w->raw.unit
+                 : raw->size != 0 && (raw->unit == AGENT_UNIT_EQUITY_FRACTION || w->shrunk);
+}
+
+static bool side_changes(int64_t from_lots, double size) { return size != 0 && (from_lots == 0 || (size > 0) != (from_lots > 0)); }
+
+/* Rules 2 and 7. */
 static enum wish_outcome amend(struct wish *w, const struct agent_wish *raw, const struct wish_context *c, int *reason) {
     if (w->state == AGENT_WISH_SPENT) {
         return refusal(w, raw, REASON_WISH_SPENT, reason);
@@ -151,11 +165,7 @@ static enum wish_outcome amend(struct wish *w, const struct agent_wish *raw, con
         return refusal(w, raw, REASON_WISH_MODIFICATIONS, reason);
     }
     struct wish next = *w;
-    bool same_size = raw->size == w->raw.size && raw->unit == w->raw.unit;
-    int why = convert(&next, raw, c, same_size);
-    if (why == REASON_NONE && next.target_lots != 0 && (next.target_lots > 0) != (w->target_lots > 0)) {
-        why = REASON_WISH_NUMBER;
-    }
+    int why = side_changes(w->target_lots, raw->size) ? REASON_WISH_NUMBER : convert(&next, raw, c, lots_stay(w, raw));
     if (why == REASON_NONE && next.target_lots != 0 &&
         (next.stop_ticks == 0 || (w->target_lots > 0 ? next.stop_ticks < w->stop_ticks : next.stop_ticks > w->stop_ticks))) {
         why = REASON_WISH_STOP_LOOSENED;
@@ -172,8 +182,10 @@ static enum wish_outcome amend(struct wish *w, const struct agent_wish *raw, con
 /* After a restart `raw` is not known: what converts to the same ticks and lots is the same wish. */
 static bool refold_matches(struct wish *w, const struct agent_wish *raw, const struct wish_context *c) {
     struct wish again = *w;
-    bool same = convert(&again, raw, c, raw->unit == AGENT_UNIT_EQUITY_FRACTION) == REASON_NONE && again.target_lots == w->target_lots &&
-                again.worst_ticks == w->worst_ticks && again.stop_ticks == w->stop_ticks && again.target_ticks == w->target_ticks;
+    bool same = !side_changes(w->target_lots, raw->size) && convert(&again, raw, c, lots_stay(w, raw)) == REASON_NONE &&
+                again.target_lots == w->target_lots && again.stop_ticks == w->stop_ticks && again.target_ticks == w->target_ticks;
+    int64_t worst = again.worst_ticks - w->worst_ticks; /* what is held by now may round it the other way */
+    same = same && worst >= -1 && worst <= 1;
     w->refolded = false;
     if (same || w->state == AGENT_WISH_SPENT) {
         w->raw = *raw;
@@ -183,7 +195,7 @@ static bool refold_matches(struct wish *w, const struct agent_wish *raw, const s
 
 enum wish_outcome wish_update(struct wish *w, const struct agent_wish *raw, const struct wish_context *c, int *reason) {
     *reason = REASON_NONE;
-    if (w->id != 0 && memcmp(raw, &w->raw, sizeof(*raw)) == 0) {
+    if (w->id != 0 && (memcmp(raw, &w->raw, sizeof(*raw)) == 0 || memcmp(raw, &w->refused, sizeof(*raw)) == 0)) {
         return WISH_UNCHANGED;
     }
     if (w->refolded && raw->wish_id == w->id && refold_matches(w, raw, c)) {
@@ -200,6 +212,7 @@ enum wish_outcome wish_update(struct wish *w, const struct agent_wish *raw, cons
     if (why != REASON_NONE) {
         /* the id is used up; what the older wish holds stays as it is and stays protected */
         w->id = raw->wish_id;
+        w->raw = *raw;
         wish_spend(w, AGENT_END_REFUSED, why);
         return refusal(w, raw, why, reason);
     }
