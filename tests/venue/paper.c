@@ -406,7 +406,8 @@ static void test_a_kill_leaves_before_or_after(void **state) {
             host_child(ends[1], 1000 + (uint64_t)round, round);
         }
         close(ends[1]);
-        fold_pipe(&f, ends[0], 1 + (uint32_t)dice_below(&dice, 200), pid);
+        uint32_t stop_after = 1 + (uint32_t)dice_below(&dice, 200);
+        fold_pipe(&f, ends[0], round % 3 == 0 ? UINT32_MAX : stop_after, pid); /* every third kills itself */
         close(ends[0]);
         int status;
         waitpid(pid, &status, 0);
@@ -423,7 +424,7 @@ static void test_a_kill_leaves_before_or_after(void **state) {
         paper_book_close(&book);
     }
     print_message("# 60 kills, %u orders, %u fills; %u fills were written and not yet told\n", f.acks, f.fills, untold);
-    assert_true(f.fills > 1000 && untold > 5);
+    assert_true(f.fills > 1000 && untold > 3);
 }
 
 static void test_restart_goes_on(void **state) {
