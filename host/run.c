@@ -80,7 +80,7 @@ static void policy_again(struct run *r) {
     snprintf(body.text, sizeof(body.text), "policy %.64s: limits tightened", again.hash_text);
     struct record record;
     record_fill(&record, RECORD_POLICY, r->engine->now_ns, &body, sizeof(body));
-    engine_record(r->engine, &record, false);
+    run_record(r, &record);
     engine_limits(r->engine, &r->risk);
     journal_submit(r->journal);
     log_info("enforce", "SIGHUP: limits tightened to %.12s", again.hash_text);
@@ -205,26 +205,21 @@ static void once(struct run *r, bool feed) {
         files_turn(r);
     }
     candidates_look(r);
-    engine_timer(r->engine, r->engine->now_ns);
+    journal_submit(r->journal);
 }
 
 /* ---- before and after -------------------------------------------------------------------------------------------------------------------------- */
 
-static void run_record(struct run *r) {
-    struct body_run body = {.cash_e8 = r->setup->cash_e8, .agents = r->setup->strategy_count, .instruments = r->setup->job->instrument_count};
-    snprintf(body.mode, sizeof(body.mode), "%s", r->options.mode == RUN_PAPER ? "paper" : "dry-run");
-    snprintf(body.policy_hash, sizeof(body.policy_hash), "%s", r->setup->policy.hash_text);
-    snprintf(body.venue, sizeof(body.venue), "%s", r->venue.name);
-    memcpy(body.instance, r->instance, sizeof(body.instance));
-    struct record record;
-    record_fill(&record, RECORD_RUN, r->engine->now_ns, &body, sizeof(body));
-    engine_record(r->engine, &record, false);
+static void recover_event(struct run *r) {
+    struct tape_own_event frame = {.what = TAPE_OWN_RECOVER};
+    run_tape(r, TAPE_TIMER, &frame, sizeof(frame));
+    engine_recover(r->engine);
 }
 
 /* Everything the journal left open is asked for; nothing trades before the venue has answered. */
 static void recover(struct run *r) {
     r->last_token = (struct durable_token){.through = journal_opened_at(r->journal), .full = true};
-    engine_recover(r->engine);
+    recover_event(r);
     struct tape_durable frame = {.through = r->last_token.through, .full = true};
     run_tape(r, TAPE_DURABLE, &frame, sizeof(frame));
     engine_durable(r->engine, &r->last_token);
@@ -238,7 +233,7 @@ static void recover(struct run *r) {
         }
         if (now - asked > ASK_AGAIN_NS) {
             asked = now;
-            engine_recover(r->engine);
+            recover_event(r);
         }
     }
 }
@@ -305,7 +300,7 @@ void run_states_save(struct run *r) {
         struct record record;
         record_fill(&record, RECORD_STATE, r->engine->now_ns, &body, sizeof(body));
         record.agent = record_agent(s->account, s->agent);
-        engine_record(r->engine, &record, false);
+        run_record(r, &record);
     }
     journal_submit(r->journal);
 }
@@ -366,7 +361,6 @@ int run(struct setup *setup, const struct run_options *options, struct run_summa
     int code = run_open(&r, error);
     if (!code) {
         summary->started = true;
-        run_record(&r);
         kill_switch_look(&r);
         clear_halt(&r);
         recover(&r);

@@ -18,6 +18,13 @@ void run_tape(struct run *r, enum tape_kind kind, const void *bytes, size_t size
     }
 }
 
+void run_record(struct run *r, struct record *record) {
+    unsigned char bytes[RECORD_MAX];
+    size_t size = record_encode(record, bytes);
+    run_tape(r, TAPE_RECORD, bytes, size);
+    engine_record(r->engine, record, false);
+}
+
 void run_tape_start(struct run *r) {
     const struct backtest_job *job = r->setup->job;
     struct tape_head head = {.part = TAPE_PART_HEAD, .mode = r->options.mode, .instrument_count = job->instrument_count,
@@ -49,7 +56,7 @@ void run_tape_start(struct run *r) {
 
 void run_report(void *context, const struct venue_report *report) {
     struct run *r = context;
-    struct tape_report frame = {.account = 0, .inside = r->venue_depth > 0, .report = *report};
+    struct tape_report frame = {.inside = r->venue_depth > 0 ? r->venue_calls : 0, .report = *report};
     run_tape(r, TAPE_REPORT, &frame, sizeof(frame));
     engine_report(&r->contexts[0], report);
 }
@@ -86,50 +93,50 @@ void run_slot(void *context, uint32_t seat, int outcome) {
 
 /* ---- market events into the engine ------------------------------------------------------------------------------------------------------ */
 
-static bool quotes_wanted(const struct run *r) {
+static bool quotes_wanted(const struct engine *e) {
     bool wanted = false;
-    for (uint32_t i = 0; i < r->engine->seat_count; i++) {
-        wanted = wanted || (r->engine->seats[i].needs.events & (AGENT_EVENT_QUOTE | AGENT_EVENT_TRADE)) != 0;
+    for (uint32_t i = 0; i < e->seat_count; i++) {
+        wanted = wanted || (e->seats[i].needs.events & (AGENT_EVENT_QUOTE | AGENT_EVENT_TRADE)) != 0;
     }
     return wanted;
 }
 
-static void turn_end(struct run *r, int64_t close_ns) {
-    if (r->turn.count == 0) {
-        return;
+static void bar_collect(struct bar_turn *turn, struct bar *bars, const struct venue_market *m) {
+    if (turn->count < INSTRUMENTS_MAX) {
+        bars[turn->count] = m->bar;
+        turn->bar[turn->count] = &bars[turn->count];
+        turn->instrument[turn->count] = m->instrument;
+        turn->after_gap[turn->count++] = m->after_gap;
     }
-    r->turn.close_ns = close_ns;
-    engine_bars(r->engine, &r->turn, NULL);
-    r->summary->bars += r->turn.count;
-    r->turn.count = 0;
 }
 
-static void event_apply(struct run *r, const struct venue_market *e) {
+uint32_t run_market_apply(struct engine *e, const struct host_policy *host, struct bar_turn *turn, struct bar *bars,
+                          int64_t *quote_turn_ns, const struct venue_market *m) {
+    uint32_t count = 0;
+    if (m->kind == VENUE_BAR) {
+        bar_collect(turn, bars, m);
+    } else if (m->kind == VENUE_TURN_END && turn->count != 0) {
+        turn->close_ns = m->time_ns;
+        count = turn->count;
+        engine_bars(e, turn, NULL);
+        turn->count = 0;
+    } else if (m->kind == VENUE_QUOTE) {
+        bool starts = m->time_ns - *quote_turn_ns >= host->turn_min_interval_ns && quotes_wanted(e);
+        *quote_turn_ns = starts ? m->time_ns : *quote_turn_ns;
+        engine_quote(e, m->instrument, &m->quote, starts);
+    } else if (m->kind == VENUE_TRADE) {
+        engine_trade(e, m->instrument, m->trade_ticks, m->trade_size_e8, m->time_ns);
+    }
+    return count;
+}
+
+static void event_apply(struct run *r, const struct venue_market *m) {
     struct tape_market frame;
     r->engine->mono_ns = clock_monotonic_ns();
-    tape_market_encode(e, &frame);
+    tape_market_encode(m, &frame);
     run_tape(r, TAPE_MARKET, &frame, sizeof(frame));
-    if (e->instrument >= r->engine->options.instrument_count) {
-        return;
-    }
-    switch (e->kind) {
-    case VENUE_BAR:
-        if (r->turn.count < INSTRUMENTS_MAX) {
-            r->bars[r->turn.count] = e->bar;
-            r->turn.bar[r->turn.count] = &r->bars[r->turn.count];
-            r->turn.instrument[r->turn.count] = e->instrument;
-            r->turn.after_gap[r->turn.count++] = e->after_gap;
-        }
-        break;
-    case VENUE_TURN_END: turn_end(r, e->time_ns); break;
-    case VENUE_QUOTE: {
-        bool turn = e->time_ns - r->quote_turn_ns >= r->setup->policy.host.turn_min_interval_ns && quotes_wanted(r);
-        r->quote_turn_ns = turn ? e->time_ns : r->quote_turn_ns;
-        engine_quote(r->engine, e->instrument, &e->quote, turn);
-        break;
-    }
-    case VENUE_TRADE: engine_trade(r->engine, e->instrument, e->trade_ticks, e->trade_size_e8, e->time_ns); break;
-    default: break;
+    if (m->instrument < r->engine->options.instrument_count) {
+        r->summary->bars += run_market_apply(r->engine, &r->setup->policy.host, &r->turn, r->bars, &r->quote_turn_ns, m);
     }
 }
 
@@ -173,50 +180,55 @@ void run_trading(struct run *r, enum trading_state state, bool kill, int reason,
 /* There is one running host in a process; a venue's vtable has no room for a second context. */
 static struct run *glass;
 
-static int glass_submit(struct venue *v, const struct order *order, int64_t now_ns) {
+static void glass_enter(void) {
+    glass->venue_calls++;
     glass->venue_depth++;
+}
+
+static int glass_submit(struct venue *v, const struct order *order, int64_t now_ns) {
+    glass_enter();
     int code = glass->venue.vtable->submit(v, order, now_ns);
     glass->venue_depth--;
     return code;
 }
 
 static int glass_cancel(struct venue *v, const struct order *order, int64_t now_ns) {
-    glass->venue_depth++;
+    glass_enter();
     int code = glass->venue.vtable->cancel(v, order, now_ns);
     glass->venue_depth--;
     return code;
 }
 
 static int glass_protect(struct venue *v, uint16_t instrument, uint16_t position, int64_t stop, int64_t target, int64_t now_ns) {
-    glass->venue_depth++;
+    glass_enter();
     int code = glass->venue.vtable->protect(v, instrument, position, stop, target, now_ns);
     glass->venue_depth--;
     return code;
 }
 
 static int glass_query(struct venue *v, const char *client_id, uint16_t instrument, int64_t now_ns) {
-    glass->venue_depth++;
+    glass_enter();
     int code = glass->venue.vtable->query(v, client_id, instrument, now_ns);
     glass->venue_depth--;
     return code;
 }
 
 static int glass_fills_since(struct venue *v, int64_t since_ns) {
-    glass->venue_depth++;
+    glass_enter();
     int code = glass->venue.vtable->fills_since(v, since_ns);
     glass->venue_depth--;
     return code;
 }
 
 static int glass_positions(struct venue *v) {
-    glass->venue_depth++;
+    glass_enter();
     int code = glass->venue.vtable->positions(v);
     glass->venue_depth--;
     return code;
 }
 
 static void glass_on_market(struct venue *v, const struct venue_market *event) {
-    glass->venue_depth++;
+    glass_enter();
     glass->venue.vtable->on_market(v, event);
     glass->venue_depth--;
 }

@@ -327,6 +327,17 @@ static int tape_start(struct run *r, struct error *error) {
     return tape_open(&r->tape, path, error);
 }
 
+static void start_record(struct run *r) {
+    struct body_run body = {.cash_e8 = r->setup->cash_e8, .agents = r->setup->strategy_count, .instruments = r->setup->job->instrument_count};
+    snprintf(body.mode, sizeof(body.mode), "%s", r->options.mode == RUN_PAPER ? "paper" : "dry-run");
+    snprintf(body.policy_hash, sizeof(body.policy_hash), "%s", r->setup->policy.hash_text);
+    snprintf(body.venue, sizeof(body.venue), "%s", r->venue.name);
+    memcpy(body.instance, r->instance, sizeof(body.instance));
+    struct record record;
+    record_fill(&record, RECORD_RUN, r->engine->now_ns, &body, sizeof(body));
+    run_record(r, &record);
+}
+
 int run_open(struct run *r, struct error *error) {
     r->events = calloc(RUN_EVENTS_MAX, sizeof(*r->events));
     r->state_bytes = calloc(1, AGENT_STATE_MAX);
@@ -350,7 +361,9 @@ int run_open(struct run *r, struct error *error) {
         file_feed_open(r);
         run_proxy(r);
         run_tape_start(r);
+        start_record(r);
         code = venues_open(r, error);
+        engine_reports(r->engine);
     }
     return code;
 }

@@ -31,6 +31,7 @@ struct run {
     struct run_module venue, feed;
     /* the venue as the engine sees it: every call goes through here, so that the tape knows what was told inside one */
     struct venue_vtable proxy;
+    uint64_t venue_calls;         /* made so far */
     int venue_depth;
     struct journal *journal;
     struct tape *tape;
@@ -66,11 +67,16 @@ void run_close(struct run *run);
 /* run_events.c */
 void run_market(void *context, const struct venue_market *event); /* venue_host.market: queues */
 void run_report(void *context, const struct venue_report *report); /* venue_host.report of account 0 */
+/* One market event into the engine; `turn` and `bars` collect a turn's bars. Returns the bars of a turn that it ended. */
+uint32_t run_market_apply(struct engine *engine, const struct host_policy *host, struct bar_turn *turn, struct bar *bars,
+                          int64_t *quote_turn_ns, const struct venue_market *event);
 void run_slot(void *context, uint32_t seat, int outcome);
 void run_drain(struct run *run);                                   /* queued market events reach the engine */
 void run_file_turn(struct run *run);                               /* the next turn of the data files */
 void run_tape(struct run *run, enum tape_kind kind, const void *bytes, size_t size);
 void run_tape_start(struct run *run);
+/* A record of the loop's own: on the tape as well, so that a replay's ids stay in step. */
+void run_record(struct run *run, struct record *record);
 void run_trading(struct run *run, enum trading_state state, bool kill, int reason, const char *text);
 void run_proxy(struct run *run);
 void run_states_save(struct run *run);

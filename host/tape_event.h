@@ -54,7 +54,7 @@ struct tape_durable {
 };
 
 struct tape_report {
-    uint32_t account, inside;    /* inside: told within a call of the host to the venue */
+    uint64_t inside;             /* number of the host's call to the venue within which it was told; 0 = by itself */
     struct venue_report report;
 };
 
@@ -66,6 +66,13 @@ struct tape_slot {
     int32_t count;
     uint64_t sequence;
     char text[64];
+};
+
+/* TAPE_TIMER: the loop's own doing. */
+enum tape_own { TAPE_OWN_RECOVER = 1 };
+
+struct tape_own_event {
+    uint64_t what;
 };
 
 struct tape_operator {

@@ -22,6 +22,7 @@ struct runner {
     uint32_t series_count;
     uint32_t has_depth;               /* the agent asked for ticks or levels */
     uint32_t count_at[AGENT_INSTRUMENTS_MAX * AGENT_TIMEFRAMES_MAX]; /* series i's count in the turn block */
+    uint32_t bars[AGENT_INSTRUMENTS_MAX * AGENT_TIMEFRAMES_MAX]; /* what the agent asked for: it sees no more */
 };
 
 /*

@@ -26,7 +26,7 @@
 
 /* The bar `back` bars ago (0 = the newest), or NULL when there are not that many. */
 static inline const struct agent_bar *agent_bar_back(const struct agent_series *series, uint64_t back) {
-    if (back >= series->count || back > series->mask) {
+    if (back >= series->visible) {
         return 0;
     }
     return &series->ring[(series->count - 1u - back) & series->mask];

@@ -143,6 +143,7 @@ struct agent_series {
     const struct agent_bar *ring;
     uint64_t count;       /* bars closed so far, the newest has index count - 1 */
     uint64_t mask;        /* ring[index & mask] */
+    uint64_t visible;     /* newest bars that may be read, at most agent_needs.bars: what lies behind is not promised to be there */
     int64_t timeframe_ns;
 };
 

@@ -21,6 +21,7 @@ const struct cli_command cli_commands[] = {
     {"data", cmd_data, "verify|list|import FILE ... [--out FILE] [--json]", "look at bar files, name what is wrong with them"},
     {"inspect", cmd_inspect, "FILE.so ... [--policy DIR] [--json]", "read a strategy file without running it: identity, needs, reasons for refusal"},
     {"journal", cmd_journal, "verify|tail|cat --home DIR [-n N] [--since SEQ] [--json]", "check the hash chain, show what happened"},
+    {"replay", cmd_replay, "[--home DIR] [--compare] [--json]", "run the strategies again on a run's tape and compare every answer and record"},
     {"run", cmd_run, "--home DIR --strategy F.so [--candidate F.so ...] [--mode dry-run|paper] [--once] ...", "trade: on paper, against a venue plug-in"},
     {"version", cmd_version, "[--full] [--json]", "version, build and what this machine offers"},
     {"why", cmd_why, "ID|last --home DIR [--json]", "one chain: wish, verdict, order, fills, trade"},

@@ -165,7 +165,7 @@ static const char *frame_check(const unsigned char *at, size_t left, struct fram
         return "the frame is torn";
     }
     memcpy(head, at, sizeof *head);
-    if (head->kind < TAPE_START || head->kind > TAPE_END || head->reserved != 0 || head->size > TAPE_FRAME_MAX) {
+    if (head->kind < TAPE_START || head->kind > TAPE_RECORD || head->reserved != 0 || head->size > TAPE_FRAME_MAX) {
         return "this is not a frame";
     }
     if (left < FRAME_BYTES + head->size) {
@@ -448,7 +448,7 @@ static int tape_room(struct tape *tape, size_t wanted) {
 }
 
 int tape_append(struct tape *tape, enum tape_kind kind, int64_t time_ns, const void *bytes, size_t size) {
-    if (size > TAPE_FRAME_MAX || (int)kind < TAPE_START || (int)kind > TAPE_END) {
+    if (size > TAPE_FRAME_MAX || (int)kind < TAPE_START || (int)kind > TAPE_RECORD) {
         return ERROR_RANGE;
     }
     int code = tape_room(tape, FRAME_BYTES + size);

@@ -27,7 +27,8 @@ enum tape_kind {
     TAPE_SLOT = 6,    /* outcome of a ring: answered with these wishes, or gap, or death and reason */
     TAPE_OPERATOR = 7,
     TAPE_POLICY = 8,
-    TAPE_END = 9      /* clean end: result hash */
+    TAPE_END = 9,     /* clean end */
+    TAPE_RECORD = 10  /* a record that the loop itself appended (RUN, STATE, POLICY): canonical bytes */
 };
 
 #define TAPE_FRAME_MAX (64u << 10)

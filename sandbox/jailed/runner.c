@@ -59,6 +59,7 @@ static void series_bind(struct runner *runner) {
             to->mask = all[from].mask;
             to->timeframe_ns = all[from].timeframe_ns;
             runner->count_at[i * timeframes + t] = (uint32_t)from;
+            runner->bars[i * timeframes + t] = runner->agent->needs.bars[t];
         }
     }
     runner->series_count = runner->market->instrument_count * timeframes;
@@ -178,7 +179,9 @@ static void snapshot_update(struct runner *runner) {
     snapshot->gap = command->gap;
     snapshot->quotes = (const void *)(block + market->turn_quotes_at);
     for (uint32_t i = 0; i < runner->series_count; i++) {
-        runner->series[i].count = counts[runner->count_at[i]];
+        uint64_t count = counts[runner->count_at[i]];
+        runner->series[i].count = count;
+        runner->series[i].visible = count < runner->bars[i] ? count : runner->bars[i];
     }
     if (runner->has_depth) {
         depths_update(runner, block);

@@ -23,7 +23,7 @@ static void require(int truth) {
 static int frame_touch(void *context, enum tape_kind kind, int64_t time_ns, const unsigned char *bytes, size_t size) {
     unsigned *sum = context;
     (void)time_ns;
-    require(kind >= TAPE_START && kind <= TAPE_END && size <= TAPE_FRAME_MAX);
+    require(kind >= TAPE_START && kind <= TAPE_RECORD && size <= TAPE_FRAME_MAX);
     for (size_t i = 0; i < size; i++) {
         *sum += bytes[i];
     }

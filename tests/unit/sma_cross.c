@@ -55,7 +55,7 @@ static struct world *world_open(void) {
     assert_non_null(w->agent);
     agent_text(w->instrument.name, sizeof w->instrument.name, "TEST");
     w->instrument.tick = 1e-8;
-    w->series = (struct agent_series){.ring = w->ring, .mask = MASK, .timeframe_ns = 60};
+    w->series = (struct agent_series){.ring = w->ring, .mask = MASK, .visible = MASK, .timeframe_ns = 60};
     w->setup = (struct agent_setup){.instruments = &w->instrument, .params = w->params, .instrument_count = 1};
     w->snapshot = (struct agent_snapshot){.instrument_count = 1, .timeframe_count = 1, .instruments = &w->instrument,
                                           .series = &w->series, .book = &w->book, .positions = &w->position};
