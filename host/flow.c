@@ -58,6 +58,7 @@ struct engine *engine_open(struct arena *arena, const struct engine_options *opt
     e->next_fill = 1;
     e->limits_generation = 1;
     e->next_day_ns = INT64_MIN;
+    e->now_ns = options->start_ns;
     e->options.ticks = market->ticks != 0;
     return market_init(&e->market, market, market_memory, error) ? NULL : e;
 }
@@ -449,6 +450,19 @@ void engine_limits(struct engine *e, const struct risk_policy *risk) {
     for (uint32_t i = 0; i < e->seat_count; i++) {
         e->seats[i].limits_changed = true;
     }
+}
+
+void flow_halt(struct engine *e, const struct account *a, int reason, const char *text) {
+    if (a->index == 0) {
+        engine_trading(e, TRADING_HALTED, e->kill_switch, reason, text);
+        return;
+    }
+    struct body_note body = {.kind = WIRE_LOG, .level = 2};
+    snprintf(body.text, sizeof(body.text), "paper account of a candidate: %.100s", text);
+    struct record record;
+    record_fill(&record, RECORD_NOTE, e->now_ns, &body, sizeof(body));
+    record.agent = record_agent(a->index, RECORD_NO_AGENT);
+    engine_record(e, &record, false);
 }
 
 void flow_book_record(struct engine *e, struct account *a) {

@@ -48,6 +48,7 @@ struct engine_options {
     const char *instance;            /* client order ids start with it; "bt" in backtests */
     int64_t timeframe_ns;            /* of the feed */
     bool deadlines;                  /* run modes: late slots are killed; else a 10 s watchdog that fails the run */
+    int64_t start_ns;                /* engine time before the first event */
     int64_t (*clock_ns)(void);       /* monotonic, for latencies only; NULL = not measured */
     bool ticks;                      /* set by engine_open: the market memory keeps trades */
     bool marks_journaled;            /* write BOOK records when the peak moved (run modes) */

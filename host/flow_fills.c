@@ -146,7 +146,7 @@ static void order_filled(struct engine *e, struct account *a, uint64_t order_id,
     if (code < 0) {
         char text[96];
         snprintf(text, sizeof(text), "fill %.40s of order %llu: %s", f->venue_fill_id, (unsigned long long)order_id, error_text(code));
-        engine_trading(e, TRADING_HALTED, e->kill_switch, REASON_ILLEGAL_STEP, text);
+        flow_halt(e, a, REASON_ILLEGAL_STEP, text);
     }
     o = order_table_find(&a->orders, order_id);
     if (o && !order_is_open(o)) {
@@ -179,7 +179,7 @@ static void apply_fill(struct engine *e, struct account *a, const struct venue_r
     struct fill f;
     struct trade trade;
     if (!fill_make(e, a, r, o, &f)) {
-        engine_trading(e, TRADING_HALTED, e->kill_switch, REASON_POSITION_DESYNC, "the venue reported a fill that makes no sense");
+        flow_halt(e, a, REASON_POSITION_DESYNC, "the venue reported a fill that makes no sense");
         return;
     }
     int closed = portfolio_apply(&a->book, e->options.instruments, &f, &trade);
@@ -358,7 +358,7 @@ static void positions_compare(struct engine *e, struct account *a) {
     if (!differs) {
         venue_record(e, a, 100, RECORD_NO_INDEX, 0, 0, "positions agree");
     } else if (!unsure) {
-        engine_trading(e, TRADING_HALTED, e->kill_switch, REASON_POSITION_DESYNC, "the venue's net position differs from the books");
+        flow_halt(e, a, REASON_POSITION_DESYNC, "the venue's net position differs from the books");
     }
 }
 

@@ -89,7 +89,7 @@ void flow_step(struct engine *e, struct account *a, struct order *o, enum order_
     if (order_step(o, to, reason) != 0) {
         char text[96];
         snprintf(text, sizeof(text), "order %llu: %s -> %s", (unsigned long long)o->order_id, order_state_name(o->state), order_state_name((int)to));
-        engine_trading(e, TRADING_HALTED, e->kill_switch, REASON_ILLEGAL_STEP, text);
+        flow_halt(e, a, REASON_ILLEGAL_STEP, text);
         return;
     }
     step_record(e, a, o);
@@ -437,7 +437,9 @@ void engine_lost(struct engine *e, bool (*lost)(void *context, uint64_t sequence
 
 static void order_release(struct engine *e, struct account *a, uint64_t id, const struct durable_token *token) {
     struct order *o = order_table_find(&a->orders, id);
-    flow_step(e, a, o, ORDER_DURABLE, REASON_NONE);
+    if (o->state == ORDER_NEW) {
+        flow_step(e, a, o, ORDER_DURABLE, REASON_NONE);
+    }
     struct gate_facts facts = facts_of(e, a, o->instrument);
     int reason = gate_recheck(&facts, o, e->options.host->intent_age_max_ns);
     if (reason == REASON_NONE && a->link_down) {

@@ -25,6 +25,8 @@ void flow_remember_fill(struct account *a, const char *venue_fill_id);
 
 /* flow.c */
 void flow_fail(struct engine *e, int code, const char *text);
+/* Something is wrong with an account: the real one halts trading; a candidate's paper is only told. */
+void flow_halt(struct engine *e, const struct account *a, int reason, const char *text);
 void flow_book_record(struct engine *e, struct account *a);
 
 #endif

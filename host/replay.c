@@ -320,7 +320,7 @@ static int engine_build(struct replay *p, struct error *error) {
     p->sink = (struct sink){.context = p, .append = sink_append, .submit = sink_submit};
     struct engine_options options = {.instruments = job->instruments, .instrument_count = job->instrument_count, .risk = &p->risk,
                                      .host = &p->head.host, .sink = &p->sink, .instance = p->head.instance,
-                                     .timeframe_ns = p->market_options.timeframe_ns[0], .deadlines = true, .marks_journaled = true};
+                                     .timeframe_ns = p->market_options.timeframe_ns[0], .deadlines = true, .marks_journaled = true, .start_ns = p->head.start_ns};
     p->engine = engine_open(&p->arena, &options, &p->market_options, p->market.bytes, error);
     code = p->engine ? engine_account_add(p->engine, &p->arena, "", p->head.cash_e8, error) : error->code;
     for (uint32_t i = 0; code >= 0 && i < p->head.agent_count; i++) {

@@ -29,7 +29,7 @@ void run_tape_start(struct run *r) {
     const struct backtest_job *job = r->setup->job;
     struct tape_head head = {.part = TAPE_PART_HEAD, .mode = r->options.mode, .instrument_count = job->instrument_count,
                              .agent_count = job->agent_count, .journal_at = r->journal_at, .cash_e8 = job->cash_e8,
-                             .timeframe_ns = r->market_options.timeframe_ns[0], .venue_flags = r->proxy.flags,
+                             .timeframe_ns = r->market_options.timeframe_ns[0], .start_ns = r->engine->options.start_ns, .venue_flags = r->proxy.flags,
                              .clear_halt = r->options.clear_halt, .host = job->host};
     head.risk = r->risk;
     memcpy(head.instance, r->instance, sizeof(head.instance));

@@ -219,7 +219,8 @@ static int engine_build(struct run *r, struct error *error) {
     struct engine_options options = {.instruments = job->instruments, .instrument_count = job->instrument_count, .risk = &r->risk,
                                      .host = &r->setup->policy.host, .sink = &r->sink, .instance = r->instance,
                                      .timeframe_ns = r->market_options.timeframe_ns[0], .deadlines = true,
-                                     .clock_ns = clock_monotonic_ns, .marks_journaled = true};
+                                     .clock_ns = clock_monotonic_ns, .marks_journaled = true,
+                                     .start_ns = r->setup->data[0].path ? r->setup->data[0].file.bars[0].start_ns : clock_utc_ns()};
     r->engine = engine_open(&r->arena, &options, &r->market_options, r->market.bytes, error);
     return r->engine ? accounts_add(r, error) : error->code;
 }

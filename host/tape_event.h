@@ -15,7 +15,7 @@ struct tape_head {
     uint32_t part, mode;
     uint32_t instrument_count, agent_count;
     uint64_t journal_at;         /* last journal sequence before this run: the state at start is its fold */
-    int64_t cash_e8, timeframe_ns;
+    int64_t cash_e8, timeframe_ns, start_ns;
     uint32_t venue_flags, clear_halt;
     char instance[16];
     char policy_hash[72];
