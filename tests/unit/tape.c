@@ -66,7 +66,7 @@ static int frame_expect(void *context, enum tape_kind kind, int64_t time_ns, con
     static unsigned char wanted[TAPE_FRAME_MAX];
     struct expected *expected = context;
     uint64_t i = expected->next++;
-    assert_int_equal(kind, 1 + i % 9);
+    assert_int_equal(kind, 1 + i % TAPE_RECORD);
     assert_int_equal(time_ns, (int64_t)i * 1000 - 5);
     assert_int_equal(size, frame_make(i, wanted, expected->largest));
     assert_memory_equal(bytes, wanted, size);
@@ -77,7 +77,7 @@ static void frames_append(struct tape *tape, uint64_t from, uint64_t to, size_t 
     static unsigned char bytes[TAPE_FRAME_MAX];
     for (uint64_t i = from; i < to; i++) {
         size_t size = frame_make(i, bytes, largest);
-        assert_int_equal(tape_append(tape, (enum tape_kind)(1 + i % 9), (int64_t)i * 1000 - 5, bytes, size), 0);
+        assert_int_equal(tape_append(tape, (enum tape_kind)(1 + i % TAPE_RECORD), (int64_t)i * 1000 - 5, bytes, size), 0);
     }
 }
 
@@ -243,7 +243,7 @@ static void two_writers_and_bad_frames_are_refused(void **state) {
     assert_null(second);
     assert_int_equal(tape_append(tape, TAPE_MARKET, 0, bytes, TAPE_FRAME_MAX + 1), ERROR_RANGE);
     assert_int_equal(tape_append(tape, (enum tape_kind)0, 0, bytes, 1), ERROR_RANGE);
-    assert_int_equal(tape_append(tape, (enum tape_kind)10, 0, bytes, 1), ERROR_RANGE);
+    assert_int_equal(tape_append(tape, (enum tape_kind)(TAPE_RECORD + 1), 0, bytes, 1), ERROR_RANGE);
     assert_int_equal(tape_append(tape, TAPE_TIMER, 0, NULL, 0), 0);
     tape_close(tape);
     tape_close(NULL);
