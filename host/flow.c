@@ -114,6 +114,7 @@ int engine_seat_add(struct engine *e, const struct engine_seat *from, struct err
     struct seat *s = &e->seats[e->seat_count];
     snprintf(s->name, sizeof(s->name), "%s", from->name);
     s->active = from->active;
+    e->candidate_count += !from->active;
     s->alive = true;
     s->account = from->account;
     s->agent = (uint16_t)agent;
@@ -198,6 +199,15 @@ static void collect(struct engine *e, struct seat *s, int64_t timeout_ns, bool k
     }
 }
 
+static bool orders_open(const struct engine *e) {
+    for (uint32_t i = 0; i < e->account_count; i++) {
+        if (e->accounts[i]->orders.count != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Rings the active seats, lets the caller use the waiting time, collects in roster order, submits what they want. */
 static void decide_active(struct engine *e, uint64_t sequence, uint32_t events) {
     int64_t start = e->options.clock_ns ? e->options.clock_ns() : 0;
@@ -219,7 +229,9 @@ static void decide_active(struct engine *e, uint64_t sequence, uint32_t events) 
             }
         }
     }
-    flow_submit(e);
+    if (!e->options.sink->brief || orders_open(e)) {
+        flow_submit(e);
+    }
     if (e->options.clock_ns) {
         histogram_add(&e->decision_ns, e->options.clock_ns() - start);
     }
@@ -272,7 +284,9 @@ static void turn(struct engine *e, uint32_t events) {
     e->turns++;
     uint64_t sequence = market_publish(&e->market, e->now_ns, events);
     decide_active(e, sequence, events);
-    ring_candidates(e, sequence, events);
+    if (e->candidate_count != 0) {
+        ring_candidates(e, sequence, events);
+    }
 }
 
 /* ---- bars ---------------------------------------------------------------------------------------------------------------------- */
@@ -310,7 +324,7 @@ static void mark(struct engine *e, const struct bar_turn *t) {
     for (uint32_t i = 0; i < e->account_count; i++) {
         struct account *a = e->accounts[i];
         if (a->book.open_count == 0) {
-            continue;
+            continue; /* nothing held: nothing moves */
         }
         int64_t peak = a->book.equity_peak_e8;
         for (uint32_t k = 0; k < t->count; k++) {
@@ -353,7 +367,9 @@ void engine_bars(struct engine *e, const struct bar_turn *t, const struct agent_
         }
         market_append_bar(&e->market, t->instrument[k], t->bar[k], converted ? &converted[k] : &own, t->close_ns);
     }
-    flow_expire(e);
+    if (e->options.risk->hold_max_ns != 0 || orders_open(e)) {
+        flow_expire(e);
+    }
     turn(e, AGENT_EVENT_BAR);
 }
 

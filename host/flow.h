@@ -57,7 +57,7 @@ struct engine_options {
 struct engine {
     struct engine_options options;
     struct market market;
-    uint32_t seat_count, account_count;
+    uint32_t seat_count, account_count, candidate_count;
     struct seat *seats;              /* AGENTS_MAX */
     struct account *accounts[ACCOUNTS_MAX];
     int64_t now_ns, next_day_ns;

@@ -45,7 +45,11 @@ int instrument_fee(const struct instrument *i, int64_t notional_e8, int64_t lots
 /* ticks -> correctly rounded double of the decimal price; e8 quantities and money likewise. */
 double instrument_price(const struct instrument *i, int64_t ticks);
 double instrument_quantity(const struct instrument *i, int64_t lots);
-double money_double(int64_t e8);
+double money_double_wide(int64_t e8);
+/* One division of two exact operands is correctly rounded; amounts beyond 2^53 need the long way. */
+static inline double money_double(int64_t e8) {
+    return e8 < (INT64_C(1) << 53) && e8 > -(INT64_C(1) << 53) ? (double)e8 / (double)E8 : money_double_wide(e8);
+}
 /* mantissa / 10^decimals, correctly rounded; decimals 0..18. */
 double decimal_double(int64_t mantissa, int32_t decimals);
 

@@ -167,7 +167,7 @@ double instrument_quantity(const struct instrument *i, int64_t lots) {
     return ratio_double((int128)lots * i->lot_e8, E8);
 }
 
-double money_double(int64_t e8) {
+double money_double_wide(int64_t e8) {
     return ratio_double(e8, E8);
 }
 

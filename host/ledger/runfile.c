@@ -150,7 +150,24 @@ static int trailer_write(struct runfile *r, struct error *error) {
     return r->failed ? error_set(error, r->failure, "%s: %s", r->temporary, error_text(r->failure)) : 0;
 }
 
-void runfile_result(struct runfile *r, unsigned char result[HASH_BYTES]) { hash_end(&r->result, result); }
+/* Runs of bar times go into the hash when they end; their place among the records is given by the records' own times. */
+void runfile_bars_end(struct runfile *r) {
+    struct {
+        uint64_t kind;
+        int64_t first_ns, step_ns;
+        uint64_t count;
+    } bars = {RECORD_BAR, r->bar_first_ns, r->bar_step_ns, r->bar_count};
+    if (r->bar_count != 0) {
+        hash_add(&r->result, &bars, sizeof(bars));
+    }
+    r->bar_step_ns = 0;
+    r->bar_count = 0;
+}
+
+void runfile_result(struct runfile *r, unsigned char result[HASH_BYTES]) {
+    runfile_bars_end(r);
+    hash_end(&r->result, result);
+}
 
 int runfile_close(struct runfile *r, const char *path, struct error *error) {
     int code = 0;
