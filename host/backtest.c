@@ -80,6 +80,7 @@ struct ahead {
     struct engine *engine;
     struct feed feed;
     uint32_t current;
+    bool convert;               /* ahead of time, where another process is deciding meanwhile */
     bool more[2];
     struct bar_turn turns[2];
     struct agent_bar converted[2][INSTRUMENTS_MAX];
@@ -89,7 +90,7 @@ struct ahead {
 static void ahead_fetch(struct ahead *a, uint32_t to) {
     struct bar_turn *t = &a->turns[to];
     a->more[to] = feed_next(&a->feed, t);
-    for (uint32_t k = 0; a->more[to] && k < t->count; k++) {
+    for (uint32_t k = 0; a->convert && a->more[to] && k < t->count; k++) {
         market_convert_bar(&a->engine->market, t->instrument[k], t->bar[k], t->after_gap[k], &a->converted[to][k]);
     }
 }
@@ -103,6 +104,7 @@ static void ahead_idle(void *context) {
 static void ahead_open(struct ahead *a, struct backtest *b) {
     a->job = b->job;
     a->engine = b->engine;
+    a->convert = !b->host.direct;
     a->feed.source_count = b->job->instrument_count;
     for (uint32_t i = 0; i < b->job->instrument_count; i++) {
         a->feed.sources[i] = (struct feed_source){.bars = (const struct bar *)(const void *)(b->data + b->job->sources[i].bars_at),
@@ -119,7 +121,7 @@ static void ahead_run(struct ahead *a) {
     while (a->more[a->current] && !e->failed) {
         const struct bar_turn *t = &a->turns[a->current];
         a->bars += t->count;
-        engine_bars(e, t, a->converted[a->current]);
+        engine_bars(e, t, a->convert ? a->converted[a->current] : NULL);
         a->current ^= 1u;
     }
     e->idle = NULL;

@@ -59,6 +59,7 @@ struct backtest_result {
 struct backtest_host {
     void *context;
     int (*seat)(void *context, uint32_t agent, const struct market *market, struct engine_seat *seat, struct error *error);
+    bool direct;                /* agents are called in this process: there is no waiting time to use */
     int64_t (*clock_ns)(void);  /* may be NULL */
     /* called when all is ready, before the first turn: the worker waits here for the go */
     void (*ready)(void *context);

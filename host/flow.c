@@ -361,11 +361,7 @@ void engine_bars(struct engine *e, const struct bar_turn *t, const struct agent_
     }
     mark(e, t);
     for (uint32_t k = 0; k < t->count; k++) {
-        struct agent_bar own;
-        if (!converted) {
-            market_convert_bar(&e->market, t->instrument[k], t->bar[k], t->after_gap[k], &own);
-        }
-        market_append_bar(&e->market, t->instrument[k], t->bar[k], converted ? &converted[k] : &own, t->close_ns);
+        market_append_bar(&e->market, t->instrument[k], t->bar[k], t->after_gap[k], converted ? &converted[k] : NULL, t->close_ns);
     }
     if (e->options.risk->hold_max_ns != 0 || orders_open(e)) {
         flow_expire(e);

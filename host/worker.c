@@ -122,7 +122,7 @@ int main(void) {
     b.job = job;
     b.data = jailed.market;
     b.market_memory = pages(market_size(&b.market));
-    b.host = (struct backtest_host){.context = &b, .seat = direct_seat, .ready = ready};
+    b.host = (struct backtest_host){.context = &b, .seat = direct_seat, .ready = ready, .direct = true};
     b.runfile = &runfile;
     unsigned char warm[HASH_BYTES];
     hash_bytes("", 0, warm); /* libcrypto's lazy first steps need the kernel */

@@ -177,6 +177,8 @@ struct market {
     const struct instrument *instruments;
     uint32_t instrument_count, timeframe_count;
     uint64_t sequence;                                   /* of the last published turn */
+    uint64_t quotes_version;                             /* grows when a quote changes by more than a bar's close */
+    uint64_t block_versions[WIRE_TURNS];                 /* what each turn block has seen; one instrument only */
     uint64_t counts[INSTRUMENTS_MAX * TIMEFRAMES_MAX];   /* bars appended */
     uint64_t tick_counts[INSTRUMENTS_MAX];
     struct agent_quote quotes[INSTRUMENTS_MAX];          /* as of now */
@@ -203,8 +205,10 @@ size_t market_size(const struct market_options *options);
 int market_init(struct market *market, const struct market_options *options, void *memory, struct error *error);
 /* A bar as a slot sees it. */
 void market_convert_bar(const struct market *market, uint16_t instrument, const struct bar *bar, bool after_gap, struct agent_bar *out);
-/* Appends a closed bar of the first timeframe (and closes higher timeframes that end with it), updates the quote's last. */
-void market_append_bar(struct market *market, uint16_t instrument, const struct bar *bar, const struct agent_bar *converted, int64_t close_ns);
+/* Appends a closed bar of the first timeframe (and closes higher timeframes that end with it), updates the quote's last.
+ * `converted` is the bar as market_convert_bar() made it, NULL = convert it now. */
+void market_append_bar(struct market *market, uint16_t instrument, const struct bar *bar, bool after_gap,
+                       const struct agent_bar *converted, int64_t close_ns);
 /* Sets best bid, ask and last; what is 0 in `quote` becomes unknown (0). */
 void market_set_quote(struct market *market, uint16_t instrument, const struct quote *quote);
 /* Appends a trade (size positive: the buyer was the aggressor) and makes it the last price. */

@@ -127,6 +127,7 @@ static void scale_init(struct market *market, uint32_t i, const struct instrumen
     market->quotes[i].data_quality = -1;
     market->quotes[i].execution_quality = -1;
     market->quotes[i].minutes_since_open = -1;
+    market->quotes_version = 1;
 }
 
 static void rings_init(struct market *market, const struct market_options *options, size_t at) {
@@ -260,16 +261,21 @@ static void buckets_append(struct market *market, uint16_t i, const struct bar *
     }
 }
 
-void market_append_bar(struct market *market, uint16_t i, const struct bar *bar, const struct agent_bar *converted,
+void market_append_bar(struct market *market, uint16_t i, const struct bar *bar, bool after_gap, const struct agent_bar *converted,
                        int64_t close_ns) {
     uint32_t s = i * market->timeframe_count;
     uint64_t count = market->counts[s];
-    market->rings[s][count & market->masks[s]] = *converted;
+    struct agent_bar *cell = &market->rings[s][count & market->masks[s]];
+    if (converted) {
+        *cell = *converted;
+    } else {
+        market_convert_bar(market, i, bar, after_gap, cell);
+    }
     market->counts[s] = count + 1;
     struct agent_quote *quote = &market->quotes[i];
     quote->time_ns = close_ns;
-    quote->last = converted->close;
-    quote->last_ticks = converted->close_ticks;
+    quote->last = cell->close;
+    quote->last_ticks = cell->close_ticks;
     if (market->timeframe_count > 1) {
         buckets_append(market, i, bar, close_ns);
     }
@@ -278,6 +284,7 @@ void market_append_bar(struct market *market, uint16_t i, const struct bar *bar,
 /* ---- quotes, trades, levels ------------------------------------------------------------------------------------------------- */
 
 void market_set_quote(struct market *market, uint16_t i, const struct quote *quote) {
+    market->quotes_version++;
     struct agent_quote *to = &market->quotes[i];
     to->time_ns = quote->time_ns;
     to->bid = price_double(market, i, quote->bid_ticks);
@@ -291,6 +298,7 @@ void market_set_quote(struct market *market, uint16_t i, const struct quote *quo
 }
 
 void market_append_tick(struct market *market, uint16_t i, int64_t time_ns, int64_t price_ticks, int64_t size_e8) {
+    market->quotes_version++;
     struct agent_quote *quote = &market->quotes[i];
     quote->time_ns = time_ns;
     quote->last = price_double(market, i, price_ticks);
@@ -331,6 +339,19 @@ static void levels_publish(const struct market *market, unsigned char *to) {
     }
 }
 
+/* Bars move three fields of a quote; the rest is copied only into blocks that have not seen its last change. */
+static void quote_publish(struct market *market, struct agent_quote *to, uint64_t block) {
+    const struct agent_quote *from = &market->quotes[0];
+    if (market->block_versions[block] == market->quotes_version) {
+        to->time_ns = from->time_ns;
+        to->last = from->last;
+        to->last_ticks = from->last_ticks;
+        return;
+    }
+    *to = *from;
+    market->block_versions[block] = market->quotes_version;
+}
+
 uint64_t market_publish(struct market *market, int64_t now_ns, uint32_t events) {
     const struct wire_market *head = market->memory;
     uint64_t sequence = ++market->sequence;
@@ -339,7 +360,7 @@ uint64_t market_publish(struct market *market, int64_t now_ns, uint32_t events) 
     if (market->instrument_count == 1 && market->timeframe_count == 1) {
         /* constant sizes: a handful of stores instead of calls */
         *(uint64_t *)(void *)(block + head->turn_counts_at) = market->counts[0];
-        *(struct agent_quote *)(void *)(block + head->turn_quotes_at) = market->quotes[0];
+        quote_publish(market, (void *)(block + head->turn_quotes_at), sequence & (WIRE_TURNS - 1));
         *(uint64_t *)(void *)(block + head->turn_tick_counts_at) = market->tick_counts[0];
     } else {
         size_t instruments = market->instrument_count;

@@ -69,7 +69,7 @@ static uint64_t turn_prepare(struct bench *b) {
     struct agent_bar converted;
     market_convert_bar(&b->market, 0, &bar, false, &converted);
     b->start_ns += 60 * NS_PER_S;
-    market_append_bar(&b->market, 0, &bar, &converted, b->start_ns);
+    market_append_bar(&b->market, 0, &bar, false, &converted, b->start_ns);
     uint64_t sequence = market_publish(&b->market, b->start_ns, AGENT_EVENT_BAR);
     struct timespec until = {.tv_sec = b->next_ns / NS_PER_S, .tv_nsec = b->next_ns % NS_PER_S};
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);

@@ -70,7 +70,7 @@ static void *memory_open(const struct market_options *options) {
 static void append(uint16_t instrument, const struct bar *bar, int64_t timeframe_ns, bool after_gap) {
     struct agent_bar converted;
     market_convert_bar(&market, instrument, bar, after_gap, &converted);
-    market_append_bar(&market, instrument, bar, &converted, bar->start_ns + timeframe_ns);
+    market_append_bar(&market, instrument, bar, after_gap, &converted, bar->start_ns + timeframe_ns);
 }
 
 static void check_bar(const struct instrument *i, const struct bar *bar, const struct agent_bar *seen) {
