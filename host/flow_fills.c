@@ -253,10 +253,11 @@ static void apply_ack(struct engine *e, struct account *a, const struct venue_re
     }
 }
 
-/* The answer to a query. An order that filled more than we know stays UNKNOWN until its fills have been told. */
+/* The answer to a query, or to a cancel that came too late. An order that filled more than we know stays as it is until its
+ * fills have been told; one whose fills were told first (PARTIAL by now) still has to hear of its end. */
 static void apply_state(struct engine *e, struct account *a, const struct venue_report *r) {
     struct order *o = order_table_find_client(&a->orders, r->client_id);
-    if (!o || o->state != ORDER_UNKNOWN) {
+    if (!o || !order_is_at_venue(o)) {
         return;
     }
     if (r->lots != o->filled_lots) {
@@ -265,6 +266,9 @@ static void apply_state(struct engine *e, struct account *a, const struct venue_
     }
     uint16_t position = o->position;
     enum order_state to = r->order_state == ORDER_PARTIAL || r->order_state <= ORDER_SENT ? ORDER_ACKED : (enum order_state)r->order_state;
+    if (to <= ORDER_UNKNOWN && !order_step_is_legal(o->state, to)) {
+        return;
+    }
     if (to > ORDER_UNKNOWN) {
         wish_hears_end(&a->wishes[position], o, to == ORDER_EXPIRED ? VENUE_EXPIRED : to == ORDER_REJECTED ? VENUE_REJECT : VENUE_CANCELLED);
     }
