@@ -86,6 +86,7 @@ static const struct member members[] = {
     MEMBER(agent_series, ring),
     MEMBER(agent_series, count),
     MEMBER(agent_series, mask),
+    MEMBER(agent_series, visible),
     MEMBER(agent_series, timeframe_ns),
     WHOLE(agent_tick),
     MEMBER(agent_tick, time_ns),
