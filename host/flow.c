@@ -71,6 +71,7 @@ int engine_account_add(struct engine *e, struct arena *arena, const char *name, 
     a->index = (uint16_t)e->account_count;
     snprintf(a->name, sizeof(a->name), "%s", name);
     portfolio_init(&a->book, deposits_e8);
+    a->peak_told_e8 = deposits_e8;
     e->accounts[e->account_count] = a;
     return (int)e->account_count++;
 }
@@ -280,8 +281,18 @@ static void ring_candidates(struct engine *e, uint64_t sequence, uint32_t events
     }
 }
 
+/* The highest equity so far is what the drawdown limit is counted from: a restart must find it. */
+static void peaks_record(struct engine *e) {
+    for (uint32_t i = 0; i < e->account_count && e->options.marks_journaled; i++) {
+        if (e->accounts[i]->book.equity_peak_e8 != e->accounts[i]->peak_told_e8) {
+            flow_book_record(e, e->accounts[i]);
+        }
+    }
+}
+
 static void turn(struct engine *e, uint32_t events) {
     e->turns++;
+    peaks_record(e);
     uint64_t sequence = market_publish(&e->market, e->now_ns, events);
     decide_active(e, sequence, events);
     if (e->candidate_count != 0) {
@@ -326,7 +337,6 @@ static void mark(struct engine *e, const struct bar_turn *t) {
         if (a->book.open_count == 0) {
             continue; /* nothing held: nothing moves */
         }
-        int64_t peak = a->book.equity_peak_e8;
         for (uint32_t k = 0; k < t->count; k++) {
             const struct bar *b = t->bar[k];
             if (portfolio_mark(&a->book, e->options.instruments, t->instrument[k], b->close, b->low, b->high)) {
@@ -334,9 +344,6 @@ static void mark(struct engine *e, const struct bar_turn *t) {
             }
         }
         portfolio_settle(&a->book);
-        if (e->options.marks_journaled && a->book.equity_peak_e8 != peak) {
-            flow_book_record(e, a);
-        }
         for (uint32_t s = 0; s < e->seat_count; s++) {
             e->seats[s].marks_changed = e->seats[s].marks_changed || e->seats[s].account == i;
         }
@@ -421,8 +428,17 @@ void engine_quote(struct engine *e, uint16_t instrument, const struct quote *q, 
 void engine_timer(struct engine *e, int64_t now_ns) {
     e->now_ns = now_ns > e->now_ns ? now_ns : e->now_ns;
     day_check(e);
+    peaks_record(e);
     flow_expire(e);
     flow_submit(e);
+}
+
+static void trading_record(struct engine *e, int reason, const char *text) {
+    struct body_trading body = {.state = e->trading_state, .kill_switch = e->kill_switch, .reason = reason};
+    snprintf(body.text, sizeof(body.text), "%s", text ? text : "");
+    struct record record;
+    record_fill(&record, RECORD_TRADING, e->now_ns, &body, sizeof(body));
+    engine_record(e, &record, true);
 }
 
 void engine_trading(struct engine *e, enum trading_state state, bool kill_switch, int reason, const char *text) {
@@ -431,22 +447,23 @@ void engine_trading(struct engine *e, enum trading_state state, bool kill_switch
     }
     e->trading_state = (uint8_t)state;
     e->kill_switch = kill_switch;
-    struct body_trading body = {.state = (uint32_t)state, .kill_switch = kill_switch, .reason = reason};
-    snprintf(body.text, sizeof(body.text), "%s", text ? text : "");
-    struct record record;
-    record_fill(&record, RECORD_TRADING, e->now_ns, &body, sizeof(body));
-    engine_record(e, &record, true);
+    trading_record(e, reason, text);
     for (uint32_t i = 0; i < e->seat_count; i++) {
         e->seats[i].limits_changed = true;
     }
     if (state != TRADING_ACTIVE || kill_switch) {
-        flow_cancel_entries(e, e->accounts[0], -1, kill_switch ? REASON_KILL_SWITCH : REASON_TRADING_REDUCING);
+        int why = reason == REASON_FLATTEN ? REASON_FLATTEN : kill_switch ? REASON_KILL_SWITCH : REASON_TRADING_REDUCING;
+        flow_cancel_entries(e, e->accounts[0], -1, why);
     }
     flow_submit(e);
 }
 
 void engine_flatten(struct engine *e, const char *text) {
-    engine_trading(e, e->trading_state == TRADING_ACTIVE ? TRADING_REDUCING : e->trading_state, e->kill_switch, REASON_FLATTEN, text);
+    if (e->trading_state == TRADING_ACTIVE) {
+        engine_trading(e, TRADING_REDUCING, e->kill_switch, REASON_FLATTEN, text);
+    } else {
+        trading_record(e, REASON_FLATTEN, text); /* a restart must find it: see fold_trading() */
+    }
     struct account *a = e->accounts[0];
     for (uint32_t k = 0; k < a->book.position_count; k++) {
         if (a->book.positions[k].lots != 0) {
@@ -479,6 +496,7 @@ void flow_halt(struct engine *e, const struct account *a, int reason, const char
 
 void flow_book_record(struct engine *e, struct account *a) {
     const struct book *b = &a->book;
+    a->peak_told_e8 = b->equity_peak_e8;
     struct body_book body = {.cash_e8 = b->cash_e8, .deposits_e8 = b->deposits_e8, .realised_e8 = b->realised_e8, .fees_e8 = b->fees_e8,
                              .equity_e8 = b->equity_e8, .equity_peak_e8 = b->equity_peak_e8,
                              .day_start_equity_e8 = b->day_start_equity_e8, .day = b->day, .drawdown_worst_ppm = b->drawdown_worst_ppm,

@@ -17,7 +17,8 @@
 #define ACCOUNTS_MAX 17       /* the real one and a paper one for each candidate */
 #define REPORTS_MAX 4096      /* venue reports between two looks */
 #define REASONS_SEEN 1024     /* counters by reason number */
-#define FILL_IDS_MAX 65536    /* venue fill ids remembered, a power of two */
+#define FILL_IDS_MAX 65536    /* places for venue fill ids, in two halves; a power of two */
+#define ORDERS_ENDED_MAX 128  /* ended orders remembered for fills that come late */
 
 /* A book with its orders and its venue. Account 0 is the one that counts; candidates trade on papers of their own. */
 struct account {
@@ -30,10 +31,15 @@ struct account {
     struct venue *venue;
     struct order_table orders;
     bool replan[POSITIONS_MAX];      /* the position waits for its old orders to end */
+    int32_t closing[POSITIONS_MAX];  /* the same, to be closed by the host for this reason */
+    uint64_t ended_count;
+    struct order ended[ORDERS_ENDED_MAX]; /* the last ones, round robin */
     struct wish wishes[POSITIONS_MAX];
     struct book book;
-    uint64_t fill_ids[FILL_IDS_MAX]; /* hashes of venue fill ids already applied */
-    uint64_t fill_id_count;
+    uint64_t fill_ids[2][FILL_IDS_MAX / 2]; /* hashes of venue fill ids already applied: the newer and the older ones */
+    uint64_t fill_id_count;          /* in the newer half */
+    uint32_t fill_ids_newer;
+    int64_t peak_told_e8;            /* the highest equity in a BOOK record */
     int64_t last_fill_ns;
     int64_t theirs[INSTRUMENTS_MAX]; /* net lots as the venue tells them */
 };

@@ -43,27 +43,30 @@ static uint64_t fill_hash(const char *id) {
     return h ? h : 1;
 }
 
-static uint64_t *fill_place(struct account *a, uint64_t h) {
-    uint64_t i = h & (FILL_IDS_MAX - 1);
-    while (a->fill_ids[i] != 0 && a->fill_ids[i] != h) {
-        i = (i + 1) & (FILL_IDS_MAX - 1);
+static uint64_t *fill_place(struct account *a, uint32_t half, uint64_t h) {
+    uint64_t i = h & (FILL_IDS_MAX / 2 - 1);
+    while (a->fill_ids[half][i] != 0 && a->fill_ids[half][i] != h) {
+        i = (i + 1) & (FILL_IDS_MAX / 2 - 1);
     }
-    return &a->fill_ids[i];
+    return &a->fill_ids[half][i];
 }
 
 void flow_remember_fill(struct account *a, const char *venue_fill_id) {
-    if (a->fill_id_count >= FILL_IDS_MAX / 2) {
-        /* half full: start over. The venue is asked again only from the last fill on, and those come back below. */
-        memset(a->fill_ids, 0, sizeof(a->fill_ids));
+    if (a->fill_id_count >= FILL_IDS_MAX / 4) {
+        /* the newer half is half full: it becomes the older one. So the last FILL_IDS_MAX / 4 fills are always known, and
+         * a venue that is asked again tells the last hour's only. */
+        a->fill_ids_newer ^= 1u;
+        memset(a->fill_ids[a->fill_ids_newer], 0, sizeof(a->fill_ids[0]));
         a->fill_id_count = 0;
     }
-    uint64_t h = fill_hash(venue_fill_id), *place = fill_place(a, h);
+    uint64_t h = fill_hash(venue_fill_id), *place = fill_place(a, a->fill_ids_newer, h);
     a->fill_id_count += *place == 0;
     *place = h;
 }
 
 static bool fill_known(struct account *a, const char *venue_fill_id) {
-    return *fill_place(a, fill_hash(venue_fill_id)) != 0;
+    uint64_t h = fill_hash(venue_fill_id);
+    return *fill_place(a, 0, h) != 0 || *fill_place(a, 1, h) != 0;
 }
 
 /* ---- fills ------------------------------------------------------------------------------------------------------------------------- */
@@ -124,7 +127,7 @@ static bool fill_make(struct engine *e, struct account *a, const struct venue_re
                        .agent = p->agent, .instrument = p->instrument, .position = (uint16_t)position,
                        .purpose = o ? o->purpose : r->purpose, .maker = r->maker, .lots = r->lots, .price_ticks = r->price_ticks,
                        .time_ns = r->time_ns};
-    f->reason = o && o->reason ? o->reason : reason_of_purpose(f->purpose);
+    f->reason = o && o->reason && order_is_open(o) ? o->reason : reason_of_purpose(f->purpose);
     memcpy(f->venue_fill_id, r->venue_fill_id, sizeof(f->venue_fill_id));
     int64_t notional;
     f->fee_e8 = r->fee_e8;
@@ -150,7 +153,25 @@ static void order_filled(struct engine *e, struct account *a, uint64_t order_id,
     }
     o = order_table_find(&a->orders, order_id);
     if (o && !order_is_open(o)) {
-        order_table_remove(&a->orders, order_id);
+        flow_order_ended(a, o);
+    }
+}
+
+int flow_late_fill(struct order *ended, struct position *p, int64_t lots) {
+    if (ended->purpose == PURPOSE_ENTRY && p->lots != 0 && p->stop_ticks == 0) {
+        p->stop_ticks = ended->stop_ticks;
+        p->target_ticks = ended->target_ticks;
+        p->stop_wish_id = ended->wish_id;
+    }
+    return order_fill(ended, lots);
+}
+
+static void order_filled_late(struct engine *e, struct account *a, struct order *ended, const struct fill *f) {
+    int code = flow_late_fill(ended, &a->book.positions[f->position], f->lots);
+    if (code < 0) {
+        char text[96];
+        snprintf(text, sizeof(text), "late fill %.40s of order %llu: %s", f->venue_fill_id, (unsigned long long)f->order_id, error_text(code));
+        flow_halt(e, a, REASON_ILLEGAL_STEP, text);
     }
 }
 
@@ -176,9 +197,10 @@ static void apply_fill(struct engine *e, struct account *a, const struct venue_r
         return;
     }
     struct order *o = r->client_id[0] ? order_table_find_client(&a->orders, r->client_id) : NULL;
+    struct order *ended = r->client_id[0] && !o ? flow_ended_find(a, 0, r->client_id) : NULL;
     struct fill f;
     struct trade trade;
-    if (!fill_make(e, a, r, o, &f)) {
+    if (!fill_make(e, a, r, o ? o : ended, &f)) {
         flow_halt(e, a, REASON_POSITION_DESYNC, "the venue reported a fill that makes no sense");
         return;
     }
@@ -195,6 +217,8 @@ static void apply_fill(struct engine *e, struct account *a, const struct venue_r
     fill_record(e, a, &f);
     if (o) {
         order_filled(e, a, f.order_id, &f);
+    } else if (ended) {
+        order_filled_late(e, a, ended, &f);
     }
     if (closed) {
         trade_record(e, a, &trade, f.fill_id);
@@ -210,7 +234,10 @@ static void apply_fill(struct engine *e, struct account *a, const struct venue_r
     }
     if (closed && a->book.positions[f.position].lots == 0) {
         flow_wish_flat(&a->wishes[f.position], &a->book.positions[f.position], f.purpose, f.reason);
+        a->closing[f.position] = REASON_NONE;
         flow_plan(e, a, f.position);
+    } else if (o && !order_table_find(&a->orders, f.order_id)) {
+        flow_resume(e, a, f.position); /* a fill that was faster than the cancel */
     }
 }
 
@@ -220,30 +247,15 @@ static enum order_state state_of_kind(uint8_t kind) {
     return kind == VENUE_REJECT ? ORDER_REJECTED : kind == VENUE_EXPIRED ? ORDER_EXPIRED : ORDER_CANCELLED;
 }
 
-/* What the wish learns when one of its orders ended unfilled. */
-static void wish_hears_end(struct wish *w, const struct order *o, uint8_t kind) {
-    if (w->id != o->wish_id || o->reason == REASON_ORDER_SUPERSEDED) {
-        return;
-    }
-    if (kind == VENUE_EXPIRED || o->reason == REASON_ORDER_TTL) {
-        wish_spend(w, AGENT_END_TTL, REASON_ORDER_TTL);
-    } else if (kind == VENUE_REJECT || o->purpose == PURPOSE_ENTRY) {
-        wish_spend(w, AGENT_END_REJECTED, REASON_VENUE_REJECTED);
-    }
-}
-
 static void apply_end(struct engine *e, struct account *a, const struct venue_report *r) {
     struct order *o = order_table_find_client(&a->orders, r->client_id);
     if (!o) {
         return; /* told again, or ended by its fill */
     }
     uint16_t position = o->position;
-    wish_hears_end(&a->wishes[position], o, r->kind);
     int reason = r->kind == VENUE_REJECT ? REASON_VENUE_REJECTED : r->kind == VENUE_EXPIRED ? REASON_ORDER_TTL : REASON_NONE;
-    flow_step(e, a, o, state_of_kind(r->kind), reason);
-    if (a->replan[position]) {
-        flow_plan(e, a, position);
-    }
+    flow_step(e, a, o, state_of_kind(r->kind), o->reason == REASON_ORDER_SUPERSEDED ? REASON_NONE : reason);
+    flow_resume(e, a, position);
 }
 
 static void apply_ack(struct engine *e, struct account *a, const struct venue_report *r) {
@@ -269,12 +281,10 @@ static void apply_state(struct engine *e, struct account *a, const struct venue_
     if (to <= ORDER_UNKNOWN && !order_step_is_legal(o->state, to)) {
         return;
     }
-    if (to > ORDER_UNKNOWN) {
-        wish_hears_end(&a->wishes[position], o, to == ORDER_EXPIRED ? VENUE_EXPIRED : to == ORDER_REJECTED ? VENUE_REJECT : VENUE_CANCELLED);
-    }
     flow_step(e, a, o, to, REASON_NONE);
-    if (a->replan[position]) {
-        flow_plan(e, a, position);
+    flow_resume(e, a, position);
+    if (a->index == 0 && (e->kill_switch || e->trading_state != TRADING_ACTIVE)) {
+        flow_cancel_entries(e, a, -1, e->kill_switch ? REASON_KILL_SWITCH : REASON_TRADING_REDUCING); /* asked for while it was UNKNOWN */
     }
 }
 
@@ -285,12 +295,13 @@ static void apply_absent(struct engine *e, struct account *a, const struct venue
         return;
     }
     uint64_t id = o->order_id;
+    uint16_t position = o->position;
     flow_step(e, a, o, ORDER_DURABLE, REASON_NONE);
     o = order_table_find(&a->orders, id);
     if (o && o->state == ORDER_DURABLE && o->purpose == PURPOSE_ENTRY) {
-        wish_spend(&a->wishes[o->position], AGENT_END_REFUSED, REASON_STALE_INTENT);
         flow_step(e, a, o, ORDER_CANCELLED, REASON_STALE_INTENT);
     }
+    flow_resume(e, a, position);
 }
 
 /* ---- the link --------------------------------------------------------------------------------------------------------------------------- */
@@ -397,6 +408,24 @@ void engine_reports(struct engine *e) {
     e->report_count = 0;
 }
 
+/* What the host had decided and not yet ordered when it ended: a flatten, an exit, a newer wish behind an older order. */
+static void recover_plan(struct engine *e, struct account *a, uint16_t position) {
+    const struct position *p = &a->book.positions[position];
+    const struct wish *w = &a->wishes[position];
+    bool open = false;
+    for (uint32_t i = 0; i < a->orders.count; i++) {
+        const struct order *o = &a->orders.open[i];
+        open = open || o->position == position;
+        a->replan[position] = a->replan[position] || (o->position == position && o->wish_id != w->id && w->state == AGENT_WISH_LIVE);
+    }
+    bool smaller = w->target_lots == 0 || (p->lots > 0) != (w->target_lots > 0) || abs64(w->target_lots) < abs64(p->lots);
+    if (p->lots != 0 && w->state == AGENT_WISH_SPENT && w->reason == REASON_FLATTEN) {
+        flow_close(e, a, position, REASON_FLATTEN);
+    } else if (p->lots != 0 && !open && w->state == AGENT_WISH_LIVE && smaller) {
+        flow_plan(e, a, position);
+    }
+}
+
 void engine_recover(struct engine *e) {
     for (uint32_t n = 0; n < e->account_count; n++) {
         struct account *a = e->accounts[n];
@@ -414,6 +443,9 @@ void engine_recover(struct engine *e) {
             }
         }
         ask_everything(e, a);
+        for (uint32_t k = 0; k < a->book.position_count; k++) {
+            recover_plan(e, a, (uint16_t)k);
+        }
     }
 }
 

@@ -27,6 +27,9 @@ static int fold_slot(struct account *a, const struct record *r, struct error *er
     if (!b) {
         return misplaced(error, r);
     }
+    if (b->event == BODY_SLOT_DIED) {
+        flow_wishes_orphaned(a, record_agent_of(r), b->reason);
+    }
     if (b->event != BODY_SLOT_STARTED || record_agent_of(r) < a->book.agent_count) {
         return 0;
     }
@@ -55,9 +58,12 @@ static int fold_wish(struct account *a, const struct record *r, struct error *er
                            .confidence_ppm = b->confidence_ppm, .expected_r_ppm = b->expected_r_ppm,
                            .probability_lb_ppm = b->probability_lb_ppm, .trigger_id = b->trigger_id, .refolded = true};
         a->book.positions[position].wish_id = w->id;
-    } else if (b->wish_id > w->id) {
-        w->id = b->wish_id;
-        wish_spend(w, AGENT_END_REFUSED, b->reason);
+    } else {
+        if (b->wish_id > w->id) {
+            w->id = b->wish_id;
+            wish_spend(w, AGENT_END_REFUSED, b->reason);
+        }
+        w->reason = b->reason;
     }
     return 0;
 }
@@ -97,8 +103,11 @@ static int fold_order(struct engine *e, struct account *a, const struct record *
     }
     flow_working(a, kept, abs64(o.lots));
     e->next_order = o.order_id >= e->next_order ? o.order_id + 1 : e->next_order;
+    e->orders += a->index == 0;
     if (o.purpose == PURPOSE_ENTRY) {
         a->book.agents[p->agent].trades_today++;
+    } else if (o.purpose == PURPOSE_HOST) {
+        wish_spend(&a->wishes[r->position], o.reason == REASON_MAX_HOLD ? AGENT_END_MAX_HOLD : AGENT_END_FLATTEN, o.reason);
     }
     return 0;
 }
@@ -117,14 +126,9 @@ static int fold_step(struct account *a, const struct record *r, struct error *er
         return misplaced(error, r);
     }
     if (!order_is_open(o)) {
-        struct wish *w = &a->wishes[o->position];
-        if (w->id == o->wish_id && b->reason == REASON_ORDER_TTL) {
-            wish_spend(w, AGENT_END_TTL, b->reason);
-        } else if (w->id == o->wish_id && o->purpose == PURPOSE_ENTRY && b->reason != REASON_ORDER_SUPERSEDED) {
-            wish_spend(w, AGENT_END_REJECTED, b->reason);
-        }
+        flow_wish_hears(&a->wishes[o->position], o);
         flow_working(a, o, -open);
-        order_table_remove(&a->orders, o->order_id);
+        flow_order_ended(a, o);
     }
     return 0;
 }
@@ -165,10 +169,14 @@ static int fold_fill(struct engine *e, struct account *a, const struct record *r
         flow_working(a, o, -(lots < open ? lots : open));
         (void)order_fill(o, f.lots);
         if (!order_is_open(o)) {
-            order_table_remove(&a->orders, b->order_id);
+            flow_order_ended(a, o);
         }
+    } else if (b->order_id != 0 && (o = flow_ended_find(a, b->order_id, NULL)) != NULL) {
+        (void)flow_late_fill(o, p, f.lots);
     }
+    int64_t peak = a->book.equity_peak_e8;
     portfolio_settle(&a->book);
+    a->book.equity_peak_e8 = peak; /* other positions are not marked here: peaks come from BOOK records */
     if (closed && p->lots == 0) {
         flow_wish_flat(&a->wishes[r->position], p, f.purpose, f.reason);
     }
@@ -190,6 +198,7 @@ static int fold_book(struct account *a, const struct record *r, struct error *er
     k->cash_e8 = b->cash_e8;
     k->deposits_e8 = b->deposits_e8;
     k->equity_peak_e8 = b->equity_peak_e8;
+    a->peak_told_e8 = b->equity_peak_e8;
     k->drawdown_worst_ppm = b->drawdown_worst_ppm;
     if (k->day != b->day) {
         portfolio_day(k, b->day);
@@ -205,6 +214,12 @@ static int fold_trading(struct engine *e, const struct record *r, struct error *
     }
     e->trading_state = (uint8_t)(b->state <= TRADING_HALTED ? b->state : TRADING_HALTED);
     e->kill_switch = b->kill_switch != 0;
+    struct account *a = e->accounts[0];
+    for (uint32_t k = 0; k < a->book.position_count && b->reason == REASON_FLATTEN; k++) {
+        if (a->book.positions[k].lots != 0) {
+            wish_spend(&a->wishes[k], AGENT_END_FLATTEN, REASON_FLATTEN);
+        }
+    }
     return 0;
 }
 

@@ -84,6 +84,47 @@ void flow_working(struct account *a, const struct order *o, int64_t lots) {
     }
 }
 
+void flow_order_ended(struct account *a, const struct order *o) {
+    a->ended[a->ended_count++ % ORDERS_ENDED_MAX] = *o;
+    order_table_remove(&a->orders, o->order_id);
+}
+
+struct order *flow_ended_find(struct account *a, uint64_t order_id, const char *client_id) {
+    uint64_t kept = a->ended_count < ORDERS_ENDED_MAX ? a->ended_count : ORDERS_ENDED_MAX;
+    for (uint64_t i = 0; i < kept; i++) {
+        struct order *o = &a->ended[i];
+        if (client_id ? strncmp(o->client_id, client_id, NAME_MAX_BYTES) == 0 : o->order_id == order_id) {
+            return o;
+        }
+    }
+    return NULL;
+}
+
+/* The host took it back, for a reason that lies outside of the order. */
+static bool taken_back(int reason) {
+    return reason == REASON_KILL_SWITCH || reason == REASON_TRADING_REDUCING || reason == REASON_TRADING_HALTED || reason == REASON_FLATTEN ||
+           reason >= REASON_SLOT_DEADLINE;
+}
+
+void flow_wish_hears(struct wish *w, const struct order *o) {
+    int reason = o->reason;
+    if (w->id != o->wish_id || reason == REASON_ORDER_SUPERSEDED || o->state == ORDER_FILLED) {
+        return;
+    }
+    if (o->state == ORDER_EXPIRED || reason == REASON_ORDER_TTL) {
+        wish_spend(w, AGENT_END_TTL, REASON_ORDER_TTL);
+    } else if (o->state == ORDER_REJECTED) {
+        wish_spend(w, AGENT_END_REJECTED, REASON_VENUE_REJECTED);
+    } else if (reason == REASON_VENUE_UNREACHABLE) {
+        wish_spend(w, AGENT_END_REJECTED, reason);
+    } else if (reason == REASON_JOURNAL_FAILED || (o->purpose == PURPOSE_ENTRY && reason == REASON_STALE_INTENT) ||
+               (o->purpose == PURPOSE_ENTRY && (reason == REASON_DATA_MISSING || reason == REASON_DATA_STALE))) {
+        wish_spend(w, AGENT_END_REFUSED, reason);
+    } else if (o->purpose == PURPOSE_ENTRY) {
+        wish_spend(w, taken_back(reason) ? AGENT_END_FLATTEN : AGENT_END_REJECTED, taken_back(reason) ? reason : REASON_VENUE_REJECTED);
+    }
+}
+
 void flow_step(struct engine *e, struct account *a, struct order *o, enum order_state to, int reason) {
     int64_t open = abs64(order_remaining_lots(o));
     if (order_step(o, to, reason) != 0) {
@@ -98,8 +139,9 @@ void flow_step(struct engine *e, struct account *a, struct order *o, enum order_
         s->book_changed = true;
     }
     if (!order_is_open(o)) {
+        flow_wish_hears(&a->wishes[o->position], o);
         flow_working(a, o, -open);
-        order_table_remove(&a->orders, o->order_id);
+        flow_order_ended(a, o);
     }
 }
 
@@ -175,7 +217,7 @@ static int64_t propose(struct engine *e, struct account *a, const struct proposa
         return 0;
     }
     if (!order_make(e, a, p, v.lots, id, reason)) {
-        wish_spend(w, AGENT_END_REFUSED, REASON_JOURNAL_FAILED);
+        wish_spend(w, AGENT_END_REFUSED, REASON_JOURNAL_FAILED); /* there may be no order that could tell it */
         return 0;
     }
     if (p->purpose == PURPOSE_ENTRY) {
@@ -212,9 +254,9 @@ static bool orders_taken_back(struct engine *e, struct account *a, uint16_t posi
 
 void flow_protect(struct engine *e, struct account *a, uint16_t position, int64_t stop, int64_t target, bool tell_venue) {
     struct position *p = &a->book.positions[position];
-    if (p->stop_ticks == stop && p->target_ticks == target) {
-        p->stop_wish_id = a->wishes[position].id;
-        return;
+    bool same = p->stop_ticks == stop && p->target_ticks == target;
+    if (same && p->stop_wish_id == a->wishes[position].id) {
+        return; /* else it is told, for the fold: whose stop this is decides whether the wish is spent with it */
     }
     p->stop_ticks = stop;
     p->target_ticks = target;
@@ -225,7 +267,7 @@ void flow_protect(struct engine *e, struct account *a, uint16_t position, int64_
     record_about(&record, a, position);
     record.parent = a->wishes[position].record_id;
     engine_record(e, &record, true);
-    if (tell_venue) {
+    if (tell_venue && !same) {
         (void)a->vtable->protect(a->venue, p->instrument, position, stop, target, e->now_ns);
     }
 }
@@ -292,10 +334,20 @@ void flow_close(struct engine *e, struct account *a, uint16_t position, int reas
     }
     struct wish *w = &a->wishes[position];
     wish_spend(w, reason == REASON_MAX_HOLD ? AGENT_END_MAX_HOLD : AGENT_END_FLATTEN, reason);
-    if (orders_taken_back(e, a, position, reason) && p->lots != 0) {
+    bool free = orders_taken_back(e, a, position, reason);
+    a->closing[position] = free ? REASON_NONE : reason;
+    if (free && p->lots != 0) {
         struct proposal q = {.wish_id = w->id, .agent = p->agent, .instrument = p->instrument, .position = position,
                              .purpose = PURPOSE_HOST, .lots = -p->lots, .decided_ns = e->now_ns};
         propose(e, a, &q, reason);
+    }
+}
+
+void flow_resume(struct engine *e, struct account *a, uint16_t position) {
+    if (a->closing[position] != REASON_NONE) {
+        flow_close(e, a, position, a->closing[position]);
+    } else if (a->replan[position]) {
+        flow_plan(e, a, position);
     }
 }
 
@@ -304,7 +356,9 @@ void flow_cancel_entries(struct engine *e, struct account *a, int agent, int rea
         struct order *o = &a->orders.open[i];
         uint64_t id = o->order_id;
         if (o->purpose == PURPOSE_ENTRY && (agent < 0 || o->agent == agent)) {
-            wish_spend(&a->wishes[o->position], AGENT_END_FLATTEN, reason);
+            if (a->wishes[o->position].id == o->wish_id) {
+                wish_spend(&a->wishes[o->position], AGENT_END_FLATTEN, reason);
+            }
             if (o->state <= ORDER_DURABLE) {
                 flow_step(e, a, o, ORDER_CANCELLED, reason);
             } else if (o->state != ORDER_UNKNOWN && a->vtable) {
@@ -392,6 +446,17 @@ void flow_answer(struct engine *e, struct seat *s) {
     }
 }
 
+void flow_wishes_orphaned(struct account *a, uint16_t agent, int reason) {
+    for (uint32_t k = 0; k < a->book.position_count; k++) {
+        const struct position *p = &a->book.positions[k];
+        struct wish *w = &a->wishes[k];
+        bool same_side = w->target_lots == 0 || (p->lots != 0 && (p->lots > 0) == (w->target_lots > 0));
+        if (p->agent == agent && w->state == AGENT_WISH_LIVE && !(same_side && abs64(w->target_lots) <= abs64(p->lots))) {
+            wish_spend(w, AGENT_END_FLATTEN, reason);
+        }
+    }
+}
+
 void flow_seat_died(struct engine *e, struct seat *s) {
     struct account *a = e->accounts[s->account];
     struct body_slot body = {.reason = s->death.reason, .event = BODY_SLOT_DIED, .turns = s->turns, .gaps = s->gaps};
@@ -401,6 +466,7 @@ void flow_seat_died(struct engine *e, struct seat *s) {
     record_fill(&record, RECORD_SLOT, e->now_ns, &body, sizeof(body));
     record.agent = record_agent(s->account, s->agent);
     engine_record(e, &record, true);
+    flow_wishes_orphaned(a, s->agent, s->death.reason);
     flow_cancel_entries(e, a, s->agent, s->death.reason);
 }
 
@@ -427,7 +493,6 @@ void engine_lost(struct engine *e, bool (*lost)(void *context, uint64_t sequence
             struct order *o = &a->orders.open[i];
             bool gone = o->state == ORDER_NEW && lost(context, o->intent);
             if (gone) {
-                wish_spend(&a->wishes[o->position], AGENT_END_REFUSED, REASON_JOURNAL_FAILED);
                 flow_step(e, a, o, ORDER_CANCELLED, REASON_JOURNAL_FAILED);
             }
             i += !gone;
@@ -449,7 +514,6 @@ static void order_release(struct engine *e, struct account *a, uint64_t id, cons
         }
     }
     if (reason != REASON_NONE) {
-        wish_spend(&a->wishes[o->position], AGENT_END_REFUSED, reason);
         refusal_count(e, a, reason);
         flow_step(e, a, o, ORDER_CANCELLED, reason);
         return;
@@ -459,7 +523,6 @@ static void order_release(struct engine *e, struct account *a, uint64_t id, cons
     if (code == ERROR_REFUSED) {
         flow_fail(e, code, "the router refused an order whose intent is not durable");
     } else if (code != 0) {
-        wish_spend(&a->wishes[o->position], AGENT_END_REJECTED, REASON_VENUE_UNREACHABLE);
         flow_step(e, a, o, ORDER_CANCELLED, REASON_VENUE_UNREACHABLE);
     }
 }
@@ -488,7 +551,6 @@ static void orders_expire(struct engine *e, struct account *a) {
         uint64_t id = o->order_id;
         if (o->expires_ns != 0 && e->now_ns >= o->expires_ns && o->state < ORDER_UNKNOWN) {
             if (o->state <= ORDER_DURABLE) {
-                wish_spend(&a->wishes[o->position], AGENT_END_TTL, REASON_ORDER_TTL);
                 flow_step(e, a, o, ORDER_CANCELLED, REASON_ORDER_TTL);
             } else if (a->vtable->flags & VENUE_EXTERNAL) {
                 o->reason = REASON_ORDER_TTL;
