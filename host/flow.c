@@ -452,8 +452,7 @@ void engine_trading(struct engine *e, enum trading_state state, bool kill_switch
         e->seats[i].limits_changed = true;
     }
     if (state != TRADING_ACTIVE || kill_switch) {
-        int why = reason == REASON_FLATTEN ? REASON_FLATTEN : kill_switch ? REASON_KILL_SWITCH : REASON_TRADING_REDUCING;
-        flow_cancel_entries(e, e->accounts[0], -1, why);
+        flow_cancel_entries(e, e->accounts[0], -1, flow_trading_reason(reason, kill_switch));
     }
     flow_submit(e);
 }
@@ -467,6 +466,7 @@ void engine_flatten(struct engine *e, const char *text) {
     struct account *a = e->accounts[0];
     for (uint32_t k = 0; k < a->book.position_count; k++) {
         if (a->book.positions[k].lots != 0) {
+            wish_spend(&a->wishes[k], AGENT_END_FLATTEN, REASON_FLATTEN);
             flow_close(e, a, (uint16_t)k, REASON_FLATTEN);
         }
     }

@@ -29,11 +29,24 @@ static int fold_slot(struct account *a, const struct record *r, struct error *er
     }
     if (b->event == BODY_SLOT_DIED) {
         flow_wishes_orphaned(a, record_agent_of(r), b->reason);
+        flow_entries_spent(a, record_agent_of(r), b->reason);
     }
     if (b->event != BODY_SLOT_STARTED || record_agent_of(r) < a->book.agent_count) {
         return 0;
     }
     return portfolio_agent_add(&a->book, b->name, a->index == 0, 0) == record_agent_of(r) ? 0 : misplaced(error, r);
+}
+
+/* A wish for nothing where nothing is held or on its way is done: flow_plan() writes no record of that. */
+static void wish_done(struct account *a, uint16_t position) {
+    struct wish *w = &a->wishes[position];
+    bool done = w->state == AGENT_WISH_LIVE && w->target_lots == 0 && a->book.positions[position].lots == 0;
+    for (uint32_t i = 0; done && i < a->orders.count; i++) {
+        done = a->orders.open[i].position != position;
+    }
+    if (done) {
+        wish_spend(w, AGENT_END_CLOSED, REASON_WISH_EXIT);
+    }
 }
 
 static int fold_wish(struct account *a, const struct record *r, struct error *error) {
@@ -44,20 +57,22 @@ static int fold_wish(struct account *a, const struct record *r, struct error *er
     if (r->position == RECORD_NO_POSITION) {
         return 0;
     }
-    int position = portfolio_position(&a->book, record_agent_of(r), r->instrument, b->tag);
+    int position = record_agent_of(r) < a->book.agent_count ? portfolio_position(&a->book, record_agent_of(r), r->instrument, b->tag) : ERROR_RANGE;
     if (position < 0 || (uint64_t)position != r->position) {
         return misplaced(error, r);
     }
     struct wish *w = &a->wishes[position];
     if (b->outcome == BODY_WISH_DECISION || b->outcome == BODY_WISH_AMENDMENT) {
         uint16_t modifications = b->outcome == BODY_WISH_AMENDMENT ? (uint16_t)(w->modifications + 1) : 0;
+        bool shrunk = b->outcome == BODY_WISH_AMENDMENT && w->shrunk && b->target_lots == w->target_lots;
         int64_t decided = b->outcome == BODY_WISH_AMENDMENT ? w->decided_ns : r->time_ns;
         *w = (struct wish){.id = b->wish_id, .record_id = r->id, .state = AGENT_WISH_LIVE, .modifications = modifications,
                            .target_lots = b->target_lots, .worst_ticks = b->worst_ticks, .stop_ticks = b->stop_ticks,
                            .target_ticks = b->target_ticks, .ttl_ns = b->ttl_ns, .decided_ns = decided,
                            .confidence_ppm = b->confidence_ppm, .expected_r_ppm = b->expected_r_ppm,
-                           .probability_lb_ppm = b->probability_lb_ppm, .trigger_id = b->trigger_id, .refolded = true};
+                           .probability_lb_ppm = b->probability_lb_ppm, .trigger_id = b->trigger_id, .shrunk = shrunk, .refolded = true};
         a->book.positions[position].wish_id = w->id;
+        wish_done(a, (uint16_t)position);
     } else {
         if (b->wish_id > w->id) {
             w->id = b->wish_id;
@@ -126,9 +141,11 @@ static int fold_step(struct account *a, const struct record *r, struct error *er
         return misplaced(error, r);
     }
     if (!order_is_open(o)) {
-        flow_wish_hears(&a->wishes[o->position], o);
+        uint16_t position = o->position;
+        flow_wish_hears(&a->wishes[position], o);
         flow_working(a, o, -open);
         flow_order_ended(a, o);
+        wish_done(a, position);
     }
     return 0;
 }
@@ -180,6 +197,7 @@ static int fold_fill(struct engine *e, struct account *a, const struct record *r
     if (closed && p->lots == 0) {
         flow_wish_flat(&a->wishes[r->position], p, f.purpose, f.reason);
     }
+    wish_done(a, (uint16_t)r->position);
     return 0;
 }
 
@@ -215,6 +233,9 @@ static int fold_trading(struct engine *e, const struct record *r, struct error *
     e->trading_state = (uint8_t)(b->state <= TRADING_HALTED ? b->state : TRADING_HALTED);
     e->kill_switch = b->kill_switch != 0;
     struct account *a = e->accounts[0];
+    if (e->trading_state != TRADING_ACTIVE || e->kill_switch) {
+        flow_entries_spent(a, -1, flow_trading_reason(b->reason, e->kill_switch));
+    }
     for (uint32_t k = 0; k < a->book.position_count && b->reason == REASON_FLATTEN; k++) {
         if (a->book.positions[k].lots != 0) {
             wish_spend(&a->wishes[k], AGENT_END_FLATTEN, REASON_FLATTEN);

@@ -333,10 +333,13 @@ void flow_close(struct engine *e, struct account *a, uint16_t position, int reas
         }
     }
     struct wish *w = &a->wishes[position];
-    wish_spend(w, reason == REASON_MAX_HOLD ? AGENT_END_MAX_HOLD : AGENT_END_FLATTEN, reason);
     bool free = orders_taken_back(e, a, position, reason);
     a->closing[position] = free ? REASON_NONE : reason;
+    if (free && p->lots == 0 && a->replan[position]) {
+        flow_plan(e, a, position);
+    }
     if (free && p->lots != 0) {
+        wish_spend(w, reason == REASON_MAX_HOLD ? AGENT_END_MAX_HOLD : AGENT_END_FLATTEN, reason); /* the fold: with the order */
         struct proposal q = {.wish_id = w->id, .agent = p->agent, .instrument = p->instrument, .position = position,
                              .purpose = PURPOSE_HOST, .lots = -p->lots, .decided_ns = e->now_ns};
         propose(e, a, &q, reason);
@@ -351,14 +354,25 @@ void flow_resume(struct engine *e, struct account *a, uint16_t position) {
     }
 }
 
+void flow_entries_spent(struct account *a, int agent, int reason) {
+    for (uint32_t i = 0; i < a->orders.count; i++) {
+        const struct order *o = &a->orders.open[i];
+        if (o->purpose == PURPOSE_ENTRY && (agent < 0 || o->agent == agent) && a->wishes[o->position].id == o->wish_id) {
+            wish_spend(&a->wishes[o->position], AGENT_END_FLATTEN, reason);
+        }
+    }
+}
+
+int flow_trading_reason(int reason, bool kill_switch) {
+    return reason == REASON_FLATTEN ? REASON_FLATTEN : kill_switch ? REASON_KILL_SWITCH : REASON_TRADING_REDUCING;
+}
+
 void flow_cancel_entries(struct engine *e, struct account *a, int agent, int reason) {
+    flow_entries_spent(a, agent, reason);
     for (uint32_t i = 0; i < a->orders.count;) {
         struct order *o = &a->orders.open[i];
         uint64_t id = o->order_id;
         if (o->purpose == PURPOSE_ENTRY && (agent < 0 || o->agent == agent)) {
-            if (a->wishes[o->position].id == o->wish_id) {
-                wish_spend(&a->wishes[o->position], AGENT_END_FLATTEN, reason);
-            }
             if (o->state <= ORDER_DURABLE) {
                 flow_step(e, a, o, ORDER_CANCELLED, reason);
             } else if (o->state != ORDER_UNKNOWN && a->vtable) {

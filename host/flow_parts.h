@@ -23,6 +23,10 @@ struct order *flow_ended_find(struct account *a, uint64_t order_id, const char *
 void flow_wish_hears(struct wish *w, const struct order *order);
 /* The wishes of an agent that has died open nothing any more; what reduces goes on. */
 void flow_wishes_orphaned(struct account *a, uint16_t agent, int reason);
+/* The wishes of open entries (of one agent, or of all: -1) are spent: the host takes these entries back. */
+void flow_entries_spent(struct account *a, int agent, int reason);
+/* Why entries are taken back when trading changes, for `reason`. */
+int flow_trading_reason(int reason, bool kill_switch);
 /* An order of the position is out of the way: what waited for it goes on. */
 void flow_resume(struct engine *e, struct account *a, uint16_t position);
 

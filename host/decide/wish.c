@@ -174,6 +174,7 @@ static enum wish_outcome amend(struct wish *w, const struct agent_wish *raw, con
         return refusal(w, raw, why, reason);
     }
     next.modifications++;
+    next.shrunk = w->shrunk && next.target_lots == w->target_lots;
     next.raw = *raw;
     *w = next;
     return WISH_AMENDMENT;
