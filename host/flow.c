@@ -56,6 +56,7 @@ struct engine *engine_open(struct arena *arena, const struct engine_options *opt
     e->next_record = 1;
     e->next_order = 1;
     e->next_fill = 1;
+    e->next_trade = 1;
     e->limits_generation = 1;
     e->next_day_ns = INT64_MIN;
     e->now_ns = options->start_ns;

@@ -69,7 +69,7 @@ struct engine {
     int64_t now_ns, next_day_ns;
     int64_t mono_ns;                 /* set by a run loop before each event: ages of intents; 0 in backtests */
     int64_t prices[INSTRUMENTS_MAX], data_ns[INSTRUMENTS_MAX];
-    uint64_t next_record, next_order, next_fill;
+    uint64_t next_record, next_order, next_fill, next_trade;
     uint64_t turns, wishes, orders, fills;
     uint64_t refusals[REASONS_SEEN];
     uint64_t limits_generation;

@@ -221,6 +221,7 @@ static void apply_fill(struct engine *e, struct account *a, const struct venue_r
         order_filled_late(e, a, ended, &f);
     }
     if (closed) {
+        trade.number = e->next_trade++; /* one sequence for all accounts, so that an id names one trade */
         trade_record(e, a, &trade, f.fill_id);
         if (e->on_trade) {
             e->on_trade(e->on_trade_context, a->index, &trade);

@@ -286,6 +286,9 @@ int engine_fold(struct engine *e, uint64_t sequence, const struct record *r, str
     case RECORD_ORDER: return fold_order(e, a, r, sequence, error);
     case RECORD_STEP: return fold_step(a, r, error);
     case RECORD_FILL: return fold_fill(e, a, r, error);
+    case RECORD_TRADE:
+        e->next_trade = r->id >= e->next_trade ? r->id + 1 : e->next_trade;
+        return 0;
     case RECORD_BOOK: return fold_book(a, r, error);
     case RECORD_TRADING: return fold_trading(e, r, error);
     case RECORD_PROTECT: return fold_protect(a, r, error);

@@ -195,7 +195,7 @@ struct position {
 
 /* A round trip, told when a position becomes flat. */
 struct trade {
-    uint64_t number;           /* 1, 2, ... within the account */
+    uint64_t number;           /* 1, 2, ... of the run, all accounts */
     uint16_t agent, instrument, position;
     uint8_t is_long;
     uint8_t purpose;           /* enum order_purpose of the fill that closed it */
