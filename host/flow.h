@@ -26,7 +26,9 @@ struct account {
     char name[NAME_MAX_BYTES];       /* "" = the real one, else the candidate's */
     bool folding;                    /* the journal's records are of this candidate */
     bool link_down;
-    bool comparing;                  /* asked the venue for its positions, the answer is not complete */
+    bool comparing;                  /* asked the venue for its positions, the answer is not complete, or not conclusive */
+    bool compared;                   /* they have agreed, or halted trading, since the start */
+    uint8_t differed;                /* comparisons in a row that an order on its way may explain */
     const struct venue_vtable *vtable;
     struct venue *venue;
     struct order_table orders;
@@ -158,8 +160,12 @@ void engine_limits(struct engine *engine, const struct risk_policy *risk);
 int engine_fold(struct engine *engine, uint64_t sequence, const struct record *record, struct error *error);
 /* After the fold and before the first event: orders that may have left are UNKNOWN and queried, fills are asked for again. */
 void engine_recover(struct engine *engine);
-/* False while an order's fate or the venue's positions are still to be told: trading has to wait. */
+/* False while an order's fate is still to be told, or positions have not been compared: a start has to wait. */
 bool engine_orders_known(const struct engine *engine);
+/* True when nothing but the first comparison is missing: the venue has not been there yet, and no order is in doubt. */
+bool engine_orders_settled(const struct engine *engine);
+/* Asks again for what is still to be told, where the link is up: an answer may have been lost. */
+void engine_ask(struct engine *engine);
 
 /* Writes the final book into the records. */
 void engine_finish(struct engine *engine);

@@ -267,7 +267,7 @@ static void apply_ack(struct engine *e, struct account *a, const struct venue_re
 }
 
 /* The answer to a query, or to a cancel that came too late. An order that filled more than we know stays as it is until its
- * fills have been told; one whose fills were told first (PARTIAL by now) still has to hear of its end. */
+ * fills have been told. */
 static void apply_state(struct engine *e, struct account *a, const struct venue_report *r) {
     struct order *o = order_table_find_client(&a->orders, r->client_id);
     if (!o || !order_is_at_venue(o)) {
@@ -279,8 +279,9 @@ static void apply_state(struct engine *e, struct account *a, const struct venue_
     }
     uint16_t position = o->position;
     enum order_state to = r->order_state == ORDER_PARTIAL || r->order_state <= ORDER_SENT ? ORDER_ACKED : (enum order_state)r->order_state;
-    if (to <= ORDER_UNKNOWN && !order_step_is_legal(o->state, to)) {
-        return;
+    to = to == ORDER_ACKED && o->filled_lots != 0 ? ORDER_PARTIAL : to;
+    if (to <= ORDER_UNKNOWN && (to == o->state || !order_step_is_legal(o->state, to))) {
+        return; /* nothing new */
     }
     flow_step(e, a, o, to, REASON_NONE);
     flow_resume(e, a, position);
@@ -328,6 +329,9 @@ static void link_down(struct engine *e, struct account *a, const struct venue_re
     }
 }
 
+/* A dry run and the papers of candidates have no positions to compare. */
+static bool has_positions(const struct account *a) { return a->vtable && (a->vtable->flags & (VENUE_EXTERNAL | VENUE_NEEDS_MARKET)) != 0; }
+
 /* Asks for everything that silence may have hidden: fills, fates, positions. */
 static void ask_everything(struct engine *e, struct account *a) {
     (void)a->vtable->fills_since(a->venue, a->last_fill_ns > 0 ? a->last_fill_ns - 3600 * NS_PER_S : 0);
@@ -341,7 +345,7 @@ static void ask_everything(struct engine *e, struct account *a) {
         }
         i += order_table_find(&a->orders, id) != NULL;
     }
-    if (a->vtable->flags & (VENUE_EXTERNAL | VENUE_NEEDS_MARKET)) { /* a dry run has no positions to compare */
+    if (has_positions(a)) {
         memset(a->theirs, 0, sizeof(a->theirs));
         a->comparing = a->vtable->positions(a->venue) == 0;
     }
@@ -354,7 +358,9 @@ static void link_up(struct engine *e, struct account *a, const struct venue_repo
     ask_everything(e, a);
 }
 
-/* Ours against theirs over the union of instruments. A difference halts; nobody trades it away. */
+/* Ours against theirs over the union of instruments. A difference halts; nobody trades it away. While orders work, a fill that
+ * one side has not heard of may explain it: then it has to be told within so many questions. */
+#define COMPARISONS_MAX 5
 static void positions_compare(struct engine *e, struct account *a) {
     bool differs = false, unsure = false;
     a->comparing = false;
@@ -371,9 +377,13 @@ static void positions_compare(struct engine *e, struct account *a) {
             venue_record(e, a, 101, i, ours, a->theirs[i], "net position differs");
         }
     }
+    a->differed = (uint8_t)(differs && unsure ? a->differed + 1 : 0);
+    a->comparing = a->differed != 0 && a->differed < COMPARISONS_MAX; /* a fill may be on its way: asked again */
+    a->compared = a->compared || !a->comparing;
     if (!differs) {
         venue_record(e, a, 100, RECORD_NO_INDEX, 0, 0, "positions agree");
-    } else if (!unsure) {
+    } else if (!a->comparing) {
+        a->differed = 0;
         flow_halt(e, a, REASON_POSITION_DESYNC, "the venue's net position differs from the books");
     }
 }
@@ -450,16 +460,36 @@ void engine_recover(struct engine *e) {
     }
 }
 
-bool engine_orders_known(const struct engine *e) {
+static bool orders_in_doubt(const struct account *a) {
+    bool doubt = a->comparing;
+    for (uint32_t i = 0; i < a->orders.count; i++) {
+        doubt = doubt || a->orders.open[i].state == ORDER_UNKNOWN;
+    }
+    return doubt;
+}
+
+bool engine_orders_settled(const struct engine *e) {
     for (uint32_t n = 0; n < e->account_count; n++) {
-        const struct account *a = e->accounts[n];
-        bool known = !a->comparing;
-        for (uint32_t i = 0; i < a->orders.count; i++) {
-            known = known && a->orders.open[i].state != ORDER_UNKNOWN;
-        }
-        if (!known) {
+        if (orders_in_doubt(e->accounts[n])) {
             return false;
         }
     }
     return true;
+}
+
+bool engine_orders_known(const struct engine *e) {
+    bool known = engine_orders_settled(e);
+    for (uint32_t n = 0; n < e->account_count; n++) {
+        known = known && (e->accounts[n]->compared || !has_positions(e->accounts[n]));
+    }
+    return known;
+}
+
+void engine_ask(struct engine *e) {
+    for (uint32_t n = 0; n < e->account_count; n++) {
+        struct account *a = e->accounts[n];
+        if (!a->link_down && (orders_in_doubt(a) || (has_positions(a) && !a->compared))) {
+            ask_everything(e, a);
+        }
+    }
 }

@@ -446,7 +446,7 @@ static void frame_apply(struct replay *p, const struct frame *f) {
         memcpy(&p->risk, f->bytes, sizeof(p->risk));
         engine_limits(e, &p->risk);
     } else if (f->kind == TAPE_TIMER) {
-        engine_recover(e);
+        (((const struct tape_own_event *)(const void *)f->bytes)->what == TAPE_OWN_ASK ? engine_ask : engine_recover)(e);
     } else if (f->kind == TAPE_RECORD) {
         struct record record;
         if (record_decode(f->bytes, f->size, &record) == 0) {

@@ -167,7 +167,9 @@ static void venues_poll(struct run *r) {
     if (r->feed.venue && !blocked) {
         ended = r->feed.vtable->poll(r->feed.venue, now);
     }
-    run_drain(r);
+    if (!r->recovering) {
+        run_drain(r);
+    }
     if (ended == 1 && !r->ending) {
         r->ending = true;
         snprintf(r->summary->ended_by, sizeof(r->summary->ended_by), "end of the feed");
@@ -210,32 +212,42 @@ static void once(struct run *r, bool feed) {
 
 /* ---- before and after -------------------------------------------------------------------------------------------------------------------------- */
 
-static void recover_event(struct run *r) {
-    struct tape_own_event frame = {.what = TAPE_OWN_RECOVER};
+static void own_event(struct run *r, enum tape_own what) {
+    struct tape_own_event frame = {.what = what};
     run_tape(r, TAPE_TIMER, &frame, sizeof(frame));
-    engine_recover(r->engine);
+    r->asked_ns = clock_monotonic_ns();
+    (what == TAPE_OWN_ASK ? engine_ask : engine_recover)(r->engine);
 }
 
-/* Everything the journal left open is asked for; nothing trades before the venue has answered. */
+/* An answer may have been lost: what is still in doubt after a second is asked for again. */
+static void ask_again(struct run *r) {
+    if (!engine_orders_known(r->engine) && clock_monotonic_ns() - r->asked_ns > ASK_AGAIN_NS) {
+        own_event(r, TAPE_OWN_ASK);
+    }
+}
+
+/* Everything the journal left open is asked for; nothing trades, and no turn begins, before the venue has answered and
+ * positions were compared. A venue that is not there yet is no reason to halt unless it holds orders. */
 static void recover(struct run *r) {
     r->last_token = (struct durable_token){.through = journal_opened_at(r->journal), .full = true};
-    recover_event(r);
+    r->recovering = true;
+    own_event(r, TAPE_OWN_RECOVER);
     struct tape_durable frame = {.through = r->last_token.through, .full = true};
     run_tape(r, TAPE_DURABLE, &frame, sizeof(frame));
     engine_durable(r->engine, &r->last_token);
-    int64_t start = clock_monotonic_ns(), asked = start;
-    while (!engine_orders_known(r->engine) && !r->ending) {
+    int64_t start = clock_monotonic_ns();
+    bool late = false;
+    while (!engine_orders_known(r->engine) && !r->ending && !late) {
         once(r, false);
-        int64_t now = clock_monotonic_ns();
-        if (now - start > RECOVERY_NS) {
-            run_trading(r, TRADING_HALTED, r->engine->kill_switch, REASON_VENUE_UNREACHABLE, "the venue did not answer for open orders");
-            return;
-        }
-        if (now - asked > ASK_AGAIN_NS) {
-            asked = now;
-            recover_event(r);
-        }
+        ask_again(r);
+        late = clock_monotonic_ns() - start > RECOVERY_NS;
     }
+    if (late && !engine_orders_settled(r->engine)) {
+        run_trading(r, TRADING_HALTED, r->engine->kill_switch, REASON_VENUE_UNREACHABLE, "the venue did not answer for open orders");
+    } else if (late) {
+        log_warning("execute", "the venue is not there; trading begins when it is");
+    }
+    r->recovering = false;
 }
 
 static void clear_halt(struct run *r) {
@@ -344,6 +356,7 @@ static void loop(struct run *r) {
     int64_t every = r->setup->policy.host.save_every_turns;
     while (!over(r)) {
         once(r, true);
+        ask_again(r);
         if (every > 0 && (int64_t)r->engine->turns - r->saved_turns >= every) {
             r->saved_turns = (int64_t)r->engine->turns;
             run_states_save(r);

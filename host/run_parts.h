@@ -57,6 +57,8 @@ struct run {
     int64_t started_ns, saved_turns, quote_turn_ns;
     bool lockstep;                /* an unpaced feed: the next turn waits for commits and candidates */
     bool journal_failed, ending;
+    bool recovering;              /* the market waits */
+    int64_t asked_ns;             /* the venue, again, for what it has not told */
     int watch_fd;
 };
 

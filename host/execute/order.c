@@ -63,7 +63,11 @@ int order_fill(struct order *order, int64_t lots) {
     if (!order_is_at_venue(order)) {
         return ERROR_REFUSED;
     }
-    order->state = (uint8_t)(over || filled == order->lots ? ORDER_FILLED : ORDER_PARTIAL);
+    if (over || filled == order->lots) {
+        order->state = ORDER_FILLED;
+    } else if (order->state != ORDER_UNKNOWN) { /* a fill does not say what became of the rest */
+        order->state = ORDER_PARTIAL;
+    }
     return over ? ERROR_INTEGRITY : ORDER_FILL_OPEN;
 }
 

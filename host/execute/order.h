@@ -42,7 +42,7 @@ bool order_step_is_legal(enum order_state from, enum order_state to);
 int order_step(struct order *order, enum order_state to, int32_t reason);
 
 /*
- * Counts a fill of signed `lots` and steps to PARTIAL or FILLED. Returns enum order_fill_result, or a negative code after
+ * Counts a fill of signed `lots` and steps to PARTIAL or FILLED; UNKNOWN it stays until it is full. Returns enum order_fill_result, or a negative code after
  * which trading must halt: ERROR_RANGE (zero or against the order's sign; nothing changed), ERROR_REFUSED (the order never
  * left: counted, state as it was), ERROR_INTEGRITY (more than ordered: counted, FILLED). The position follows the fill in
  * each case but the first.

@@ -5,7 +5,6 @@ is killed comes back. test: timeout 180
 import json
 import pathlib
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -68,11 +67,9 @@ def killed_and_back():
 def damage_is_seen():
     session("damaged", "--turns", 300)
     path = HOME / "damaged/journal/journal.db"
-    keeper = sqlite3.connect(path)
-    keeper.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # else the write-ahead log still holds the page as it was
-    keeper.close()
     with open(path, "r+b") as file:
-        at = file.read().find(b"fast 2")
+        data = bytearray(file.read())
+        at = data.find(b"fast 2")  # an early page: a late one may have its newer form in the write-ahead log
         assert at > 0, "no reason text in the journal"
         file.seek(at)
         file.write(b"slow 2")

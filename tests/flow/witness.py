@@ -23,7 +23,7 @@ import flow
 EXCHANGE = flow.BUILD / "bin/bulkhead-exchange"
 CASH_E8 = 100000 * 10**8
 TICK_E8 = LOT_E8 = 10**6  # of the simulated instrument
-WISH, ORDER, STEP, FILL, TRADING, OPERATOR, POLICY, STATE, BOOK, VENUE = 2, 4, 5, 6, 9, 10, 11, 13, 14, 17
+WISH, ORDER, STEP, FILL, TRADING, OPERATOR, POLICY, NOTE, STATE, BOOK, VENUE = 2, 4, 5, 6, 9, 10, 11, 12, 13, 14, 17
 STATES = "NEW DURABLE SENT ACKED PARTIAL UNKNOWN FILLED CANCELLED REJECTED EXPIRED".split()
 ENDED = STATES[6:]
 ENTRY = 0
@@ -109,7 +109,7 @@ class Host:
 
 class Wire:
     """A socket between host and exchange. `hook(line, to_exchange)` sees each whole line before it goes on: True passes it,
-    False drops it, None drops it and cuts the link, a function is called after it was passed."""
+    False drops it, None drops it and cuts the link, bytes go instead of it, a function is called after it was passed."""
 
     def __init__(self, path, exchange_path):
         self.path, self.exchange_path, self.hook, self.problem = str(path), exchange_path, None, None
@@ -144,7 +144,7 @@ class Wire:
                 for line in lines:
                     verdict = self.hook(line, source is host) if self.hook else True
                     if verdict:
-                        to.sendall(line + b"\n")
+                        to.sendall((verdict if isinstance(verdict, bytes) else line) + b"\n")
                     if verdict is None:
                         return
                     if callable(verdict):
@@ -215,11 +215,12 @@ class Journal:
     """Rows of the journal, read while the host writes or after it died."""
 
     BODIES = {ORDER: "<QQQ7qiI32s", STEP: "<QqiI", FILL: "<QQQ5qiIQ64s", TRADING: "<IIiI96s", VENUE: "<IIqq96s",
-              OPERATOR: "<32s160s", POLICY: "<32s160s", STATE: "<QQ72s"}
+              OPERATOR: "<32s160s", POLICY: "<32s160s", STATE: "<QQ72s", NOTE: "<Iid32s160s"}
     FIELDS = {ORDER: "order_id wish_id verdict_id lots limit mark stop target created expires reason purpose client_id",
               STEP: "order_id filled reason state", FILL: "fill_id order_id wish_id lots price fee realised time reason purpose maker id",
               TRADING: "state kill_switch reason reserved text", VENUE: "event reserved ours theirs text",
-              OPERATOR: "command text", POLICY: "command text", STATE: "size schema hash"}
+              OPERATOR: "command text", POLICY: "command text", STATE: "size schema hash",
+              NOTE: "note level value name text"}
 
     def __init__(self, path, since=0):
         self.rows = []
@@ -243,6 +244,10 @@ class Journal:
 
     def fills(self):
         return self.of(FILL)
+
+    def told(self, name):
+        """The values that an agent plotted under this name, in order."""
+        return [row["value"] for row in self.of(NOTE) if row["name"] == name]
 
     def order_states(self):
         """Client id -> the last state that was written; fills that make an order whole end it without a step."""

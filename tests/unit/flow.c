@@ -689,8 +689,15 @@ static void test_a_lost_link_makes_orders_unknown_and_they_keep_using_limits(voi
     assert_int_equal(orders_of(r)->open[0].state, ORDER_UNKNOWN);
     assert_int_equal(r->exchange.fills_since_count, 2);
     rig_tell(r, VENUE_FILL, &o, 2, 100, "f1");
-    assert_int_equal(orders_of(r)->open[0].state, ORDER_PARTIAL);
+    assert_int_equal(orders_of(r)->open[0].state, ORDER_UNKNOWN); /* a fill does not say what became of the rest */
     assert_int_equal(rig_position(r, 0, 0)->lots, 2);
+    engine_ask(r->engine);
+    assert_int_equal(r->exchange.query_count, 2);
+    rig_tell_state(r, &o, ORDER_PARTIAL, 2);
+    assert_int_equal(orders_of(r)->open[0].state, ORDER_PARTIAL);
+    engine_ask(r->engine);
+    rig_tell_state(r, &o, ORDER_CANCELLED, 2); /* the answer to a cancel that came too late */
+    assert_int_equal(orders_of(r)->count, 0);
     done(r);
 }
 
