@@ -301,7 +301,7 @@ static void test_state_is_the_fold_of_the_records(void **state) {
     for (uint64_t number = 1; number <= 24; number++) {
         fills += session_run(number, 500);
     }
-    assert_true(fills > 1000); /* it shows something */
+    assert_true(fills > 700); /* it shows something */
 }
 
 /* ---- what a restart has to find, one by one ----------------------------------------------------------------------------------------- */
