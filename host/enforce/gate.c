@@ -198,6 +198,9 @@ static int ask_position_count(const struct gate_facts *f, const struct proposal 
 static int ask_trade_size(const struct gate_facts *f, const struct proposal *p, int64_t *lots, int64_t *value, int64_t *limit) {
     int64_t allowed = limit_of(f->risk->trade_notional_max_e8, f->risk->trade_fraction_max_ppm, agent_equity(f, p));
     int64_t found = notional(instrument_of(f, p), price_of(f, p), *lots);
+    if (found == INT64_MAX) {
+        return refuse(REASON_TRADE_SIZE, found, allowed, value, limit); /* more than can be counted: also where nothing limits it */
+    }
     return found > allowed ? shrink(f, p, lots, found, allowed, allowed, REASON_TRADE_SIZE, value, limit) : REASON_NONE;
 }
 
@@ -226,7 +229,11 @@ static int ask_position_max(const struct gate_facts *f, const struct proposal *p
     int64_t own_max = limit_of(f->risk->position_notional_max_e8, f->risk->position_fraction_max_ppm, agent_equity(f, p));
     int64_t all_max = limit_of(f->risk->position_notional_max_e8, f->risk->position_fraction_max_ppm, f->book->equity_e8);
     if (add_saturated(own, more) > own_max) {
-        return shrink(f, p, lots, add_saturated(own, more), own_max, own_max - own, REASON_POSITION_MAX, value, limit);
+        int reason = shrink(f, p, lots, add_saturated(own, more), own_max, own_max - own, REASON_POSITION_MAX, value, limit);
+        if (reason != REASON_NONE) {
+            return reason;
+        }
+        more = notional(instrument_of(f, p), price_of(f, p), *lots); /* what is left has to fit the account as well */
     }
     if (add_saturated(all, more) > all_max) {
         return shrink(f, p, lots, add_saturated(all, more), all_max, all_max - all, REASON_POSITION_MAX, value, limit);
