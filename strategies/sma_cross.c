@@ -262,7 +262,7 @@ static void lane_restart(struct lane *lane) {
 
 /* How many of the newest bars are not in the sums yet. Starts the sums anew when some bars can no longer be seen. */
 static uint64_t lane_fresh(struct lane *lane, const struct agent_series *series) {
-    uint64_t visible = series->count < VISIBLE ? series->count : VISIBLE;
+    uint64_t visible = series->visible;
     if (lane->attached) {
         uint64_t fresh = series->count - lane->seen;
         if (fresh <= visible) {

@@ -46,7 +46,7 @@ static double pass(const struct agent_vtable *agent, const struct agent_bar *bar
     static const struct agent_services services = {drop_log, drop_plot, drop_note};
     static struct agent_wish out[AGENT_WISHES_MAX];
     struct agent_instrument instrument = {.name = "TEST", .tick = 0.01, .lot = 1e-8, .multiplier = 1};
-    struct agent_series series = {.ring = bars, .mask = BARS - 1, .visible = BARS, .timeframe_ns = 60000000000};
+    struct agent_series series = {.ring = bars, .mask = BARS - 1, .timeframe_ns = 60000000000};
     struct agent_book book = {0};
     struct agent_quote quote = {0};
     struct agent_setup setup = {.instruments = &instrument, .instrument_count = 1};
@@ -59,6 +59,7 @@ static double pass(const struct agent_vtable *agent, const struct agent_bar *bar
     int64_t start = bench_now_ns();
     for (uint32_t i = 0; i < BARS; i++) {
         series.count = i + 1;
+        series.visible = series.count < agent->needs.bars[0] ? series.count : agent->needs.bars[0];
         snapshot.sequence = i + 1;
         snapshot.now_ns = bars[i].start_ns + series.timeframe_ns;
         *wishes += (uint64_t)agent->generate_signals(self, &snapshot, out, AGENT_WISHES_MAX);

@@ -55,7 +55,7 @@ static struct world *world_open(void) {
     assert_non_null(w->agent);
     agent_text(w->instrument.name, sizeof w->instrument.name, "TEST");
     w->instrument.tick = 1e-8;
-    w->series = (struct agent_series){.ring = w->ring, .mask = MASK, .visible = MASK, .timeframe_ns = 60};
+    w->series = (struct agent_series){.ring = w->ring, .mask = MASK, .timeframe_ns = 60};
     w->setup = (struct agent_setup){.instruments = &w->instrument, .params = w->params, .instrument_count = 1};
     w->snapshot = (struct agent_snapshot){.instrument_count = 1, .timeframe_count = 1, .instruments = &w->instrument,
                                           .series = &w->series, .book = &w->book, .positions = &w->position};
@@ -69,6 +69,7 @@ static void world_close(struct world *w) {
 
 static void world_append(struct world *w, int64_t close) {
     uint64_t n = w->series.count++;
+    w->series.visible = n + 1 < VISIBLE ? n + 1 : VISIBLE;
     w->closes[n] = close;
     w->ring[n & MASK] = (struct agent_bar){.start_ns = (int64_t)n * 60, .close_ticks = (double)close};
 }
