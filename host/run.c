@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "cli/cli.h"
 #include "run_parts.h"
 
 #define ROUND_NS (50 * NS_PER_MS)      /* longest sleep */
@@ -70,7 +71,7 @@ static void journal_event(struct run *r) {
 static void policy_again(struct run *r) {
     static struct policy again;
     struct error error = {0};
-    if (policy_read(&again, r->setup->policy_dir, NULL, &error) != 0 && policy_read(&again, NULL, r->setup->policy_dir, &error) != 0) {
+    if (policy_read(&again, r->setup->policy_dir, cli_policy_dir(), &error) != 0) {
         log_error("enforce", "SIGHUP: policy not taken: %s", error.text);
         return;
     }
