@@ -173,11 +173,17 @@ static void publish(struct engine *e, struct seat *s) {
 
 static void ring(struct engine *e, struct seat *s, uint64_t sequence, uint32_t events) {
     uint32_t wanted = events & (s->needs.events | AGENT_EVENT_FILL);
-    if (!s->alive || (wanted == 0 && s->fill_count == 0)) {
+    if (!s->alive) {
         return;
     }
-    publish(e, s);
-    seat_ring(s, sequence, wanted);
+    if (wanted == 0 && s->fill_count == 0) {
+        seat_lag(s, sequence);
+    } else {
+        publish(e, s);
+        if (seat_ring(s, sequence, wanted) && e->options.clock_ns) {
+            s->rung_ns = e->options.clock_ns();
+        }
+    }
     if (!s->alive) {
         flow_seat_died(e, s);
     }
@@ -185,6 +191,9 @@ static void ring(struct engine *e, struct seat *s, uint64_t sequence, uint32_t e
 
 static void collect(struct engine *e, struct seat *s, int64_t timeout_ns, bool kill_late) {
     int answer = seat_collect(s, timeout_ns, kill_late);
+    if (answer > 0 && e->options.clock_ns) {
+        histogram_add(&s->latency, e->options.clock_ns() - s->rung_ns);
+    }
     if (e->on_slot && answer != 0) {
         e->on_slot(e->on_slot_context, (uint32_t)(s - e->seats), answer);
     }
@@ -226,9 +235,6 @@ static void decide_active(struct engine *e, uint64_t sequence, uint32_t events) 
         struct seat *s = &e->seats[i];
         if (s->active && s->asked) {
             collect(e, s, timeout, e->options.deadlines);
-            if (e->options.clock_ns) {
-                histogram_add(&s->latency, e->options.clock_ns() - start);
-            }
         }
     }
     if (!e->options.sink->brief || orders_open(e)) {
@@ -387,11 +393,23 @@ static void market_to_venues(struct engine *e, const struct venue_market *event)
     engine_reports(e);
 }
 
+/* Trades come between turns as well: a slot still reading the cell that the next one takes is ended before. */
+static void overtaken_end(struct engine *e, uint16_t instrument) {
+    for (uint32_t i = 0; i < e->seat_count; i++) {
+        struct seat *s = &e->seats[i];
+        if (s->asked && s->needs.ticks != 0 && market_tick_overtakes(&e->market, instrument, s->rung_sequence, s->needs.ticks)) {
+            seat_end(s, REASON_SLOT_LAG, "too many trades behind");
+            flow_seat_died(e, s);
+        }
+    }
+}
+
 void engine_trade(struct engine *e, uint16_t instrument, int64_t price_ticks, int64_t size_e8, int64_t time_ns) {
     e->now_ns = time_ns > e->now_ns ? time_ns : e->now_ns;
     struct venue_market event = {.kind = VENUE_TRADE, .instrument = instrument, .time_ns = time_ns, .trade_ticks = price_ticks,
                                  .trade_size_e8 = size_e8};
     if (e->options.ticks) {
+        overtaken_end(e, instrument);
         market_append_tick(&e->market, instrument, time_ns, price_ticks, size_e8);
     }
     market_to_venues(e, &event);

@@ -24,7 +24,6 @@
 struct account {
     uint16_t index;
     char name[NAME_MAX_BYTES];       /* "" = the real one, else the candidate's */
-    bool folding;                    /* the journal's records are of this candidate */
     bool link_down;
     bool comparing;                  /* asked the venue for its positions, the answer is not complete, or not conclusive */
     bool compared;                   /* they have agreed, or halted trading, since the start */
@@ -68,6 +67,7 @@ struct engine {
     uint32_t seat_count, account_count, candidate_count;
     struct seat *seats;              /* AGENTS_MAX */
     struct account *accounts[ACCOUNTS_MAX];
+    struct account *folded[ACCOUNTS_MAX]; /* whose the journal's account numbers are at this point of the fold; NULL = nobody's here */
     int64_t now_ns, next_day_ns;
     int64_t mono_ns;                 /* set by a run loop before each event: ages of intents; 0 in backtests */
     int64_t prices[INSTRUMENTS_MAX], data_ns[INSTRUMENTS_MAX];
@@ -158,6 +158,9 @@ void engine_limits(struct engine *engine, const struct risk_policy *risk);
 /* One record of an earlier run: the state is the fold of all of them. After the accounts, before the seats. Records of a
  * candidate that is not the account's any more are left out. */
 int engine_fold(struct engine *engine, uint64_t sequence, const struct record *record, struct error *error);
+/* Whose a record is at this point of the fold: candidates are known by name, their place at the table may change from run to run.
+ * NULL = a candidate's that is no longer here. */
+struct account *engine_folded(const struct engine *engine, const struct record *record);
 /* After the fold and before the first event: orders that may have left are UNKNOWN and queried, fills are asked for again. */
 void engine_recover(struct engine *engine);
 /* False while an order's fate is still to be told, or positions have not been compared: a start has to wait. */

@@ -256,26 +256,31 @@ static int fold_protect(struct account *a, const struct record *r, struct error 
     return 0;
 }
 
-/* Which account a record belongs to; NULL for a candidate that has left. */
-static struct account *account_of(struct engine *e, const struct record *r) {
+struct account *engine_folded(const struct engine *e, const struct record *r) {
     uint16_t n = r->agent == RECORD_NO_INDEX ? 0 : record_account_of(r);
-    if (n >= e->account_count) {
-        return NULL;
+    return n == 0 ? e->accounts[0] : n < ACCOUNTS_MAX ? e->folded[n] : NULL;
+}
+
+/* A candidate took its place in that run: from here on the number means the account of that name. */
+static void place_taken(struct engine *e, const struct record *r) {
+    uint16_t n = r->agent == RECORD_NO_INDEX ? 0 : record_account_of(r);
+    const struct body_slot *b = record_body(r, RECORD_SLOT, sizeof(*b));
+    if (n == 0 || n >= ACCOUNTS_MAX || !b || b->event != BODY_SLOT_STARTED) {
+        return;
     }
-    struct account *a = e->accounts[n];
-    if (n != 0 && r->kind == RECORD_SLOT) {
-        const struct body_slot *b = record_body(r, RECORD_SLOT, sizeof(*b));
-        if (b && b->event == BODY_SLOT_STARTED) {
-            a->folding = strncmp(b->name, a->name, NAME_MAX_BYTES) == 0;
+    e->folded[n] = NULL;
+    for (uint32_t i = 1; i < e->account_count; i++) {
+        if (strncmp(b->name, e->accounts[i]->name, NAME_MAX_BYTES) == 0) {
+            e->folded[n] = e->accounts[i];
         }
     }
-    return n == 0 || a->folding ? a : NULL;
 }
 
 int engine_fold(struct engine *e, uint64_t sequence, const struct record *r, struct error *error) {
     e->next_record = sequence + 1;
     e->now_ns = r->time_ns > e->now_ns ? r->time_ns : e->now_ns;
-    struct account *a = account_of(e, r);
+    place_taken(e, r);
+    struct account *a = engine_folded(e, r);
     if (!a) {
         return 0;
     }

@@ -414,6 +414,17 @@ static void reports_again(struct replay *p) {
     engine_reports(p->engine);
 }
 
+/* A slot that died without being asked for a turn: while it saved its state. */
+static bool slot_lost_again(struct replay *p, const struct tape_slot *t) {
+    if (t->outcome >= 0 || t->seat >= p->engine->seat_count || p->engine->seats[t->seat].asked) {
+        return false;
+    }
+    p->at++;
+    slot_kill(&p->seats[t->seat].slot, t->reason, t->text);
+    engine_late(p->engine, t->seat);
+    return true;
+}
+
 static void frame_apply(struct replay *p, const struct frame *f) {
     struct engine *e = p->engine;
     e->mono_ns = f->time_ns;
@@ -422,6 +433,9 @@ static void frame_apply(struct replay *p, const struct frame *f) {
     case TAPE_REPORT: reports_again(p); return;
     case TAPE_SLOT: {
         size_t before = p->at;
+        if (slot_lost_again(p, (const void *)f->bytes)) {
+            return;
+        }
         engine_candidate(e, ((const struct tape_slot *)(const void *)f->bytes)->seat % AGENTS_MAX, WATCHDOG_NS);
         if (p->at == before) {
             differs(p, &p->result->answers_differ, "an answer nobody waits for now");

@@ -290,6 +290,9 @@ void run_states_save(struct run *r) {
     for (uint32_t i = 0; i < r->engine->seat_count; i++) {
         struct seat *s = &r->engine->seats[i];
         int64_t size = seat_save(s, r->state_bytes, AGENT_STATE_MAX, SAVE_NS);
+        if (size < 0) {
+            engine_late(r->engine, i); /* it died of it: journal, tape and wishes hear of that as of any other death */
+        }
         if (size <= 0) {
             continue;
         }

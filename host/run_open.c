@@ -85,13 +85,14 @@ struct fold {
     struct error error;
 };
 
+/* The newest state of an agent, known by its name: active in the real account, a candidate in the account of its own. */
 static void fold_state(struct run *r, const struct record *record) {
     const struct body_state *b = record_body(record, RECORD_STATE, sizeof(*b));
-    for (uint32_t i = 0; b && i < r->setup->strategy_count; i++) {
-        const struct book *book = &r->engine->accounts[0]->book;
-        uint16_t agent = record_agent_of(record);
-        bool own = !r->setup->strategies[i].candidate && record_account_of(record) == 0 && agent < book->agent_count &&
-                   strncmp(book->agents[agent].name, r->setup->job->agents[i].name, NAME_MAX_BYTES) == 0;
+    const struct account *a = b ? engine_folded(r->engine, record) : NULL;
+    uint16_t agent = record_agent_of(record);
+    for (uint32_t i = 0; a && agent < a->book.agent_count && i < r->setup->strategy_count; i++) {
+        bool own = r->setup->strategies[i].candidate == (a->index != 0) &&
+                   strncmp(a->book.agents[agent].name, r->setup->job->agents[i].name, NAME_MAX_BYTES) == 0;
         if (own) {
             snprintf(r->state_hash[i], sizeof(r->state_hash[i]), "%.64s", b->hash);
             r->state_schema[i] = b->schema;

@@ -213,6 +213,8 @@ void market_append_bar(struct market *market, uint16_t instrument, const struct 
 void market_set_quote(struct market *market, uint16_t instrument, const struct quote *quote);
 /* Appends a trade (size positive: the buyer was the aggressor) and makes it the last price. */
 void market_append_tick(struct market *market, uint16_t instrument, int64_t time_ns, int64_t price_ticks, int64_t size_e8);
+/* Would the next trade reuse a cell of the last `ticks` trades that turn `sequence` (its block not reused yet) shows? */
+bool market_tick_overtakes(const struct market *market, uint16_t instrument, uint64_t sequence, uint32_t ticks);
 /* Sets the book, best first; levels beyond depth_levels are dropped. Does not touch the quote. */
 void market_set_levels(struct market *market, uint16_t instrument, const struct book_level *bids, uint32_t bid_count,
                        const struct book_level *asks, uint32_t ask_count);

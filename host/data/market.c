@@ -23,10 +23,13 @@ static size_t align_up(size_t at) {
     return (at + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
 }
 
-/* Twice the need, so that a slot may be a whole window late before a cell it reads is reused; at least 2. */
-static uint64_t ring_capacity(uint32_t need) {
+/* Twice the need, and never less than the need plus what is appended while a slot is late (BARS_LATE or TICKS_LATE): a cell it
+ * may be reading is not reused before the roster has ended it. */
+#define BARS_LATE (2u * WIRE_TURNS) /* a turn may close an overdue bucket and its own */
+#define TICKS_LATE 1024u            /* trades have no turns: market_tick_overtakes() tells when it is not enough */
+static uint64_t ring_capacity(uint32_t need, uint32_t late) {
     uint64_t capacity = 2;
-    while (capacity < 2 * (uint64_t)need) {
+    while (capacity < 2 * (uint64_t)need || capacity < (uint64_t)need + late) {
         capacity *= 2;
     }
     return capacity;
@@ -60,14 +63,14 @@ static size_t layout_head(const struct market_options *options, struct wire_mark
 }
 
 static size_t ticks_bytes(const struct market_options *options) {
-    return options->ticks == 0 ? 0 : align_up(ring_capacity(options->ticks) * sizeof(struct agent_tick));
+    return options->ticks == 0 ? 0 : align_up(ring_capacity(options->ticks, TICKS_LATE) * sizeof(struct agent_tick));
 }
 
 size_t market_size(const struct market_options *options) {
     struct wire_market head = {0};
     size_t size = layout_head(options, &head);
     for (uint32_t t = 0; t < options->timeframe_count; t++) {
-        size += options->instrument_count * align_up(ring_capacity(options->bars[t]) * sizeof(struct agent_bar));
+        size += options->instrument_count * align_up(ring_capacity(options->bars[t], BARS_LATE) * sizeof(struct agent_bar));
     }
     return size + options->instrument_count * ticks_bytes(options);
 }
@@ -137,14 +140,14 @@ static void rings_init(struct market *market, const struct market_options *optio
     for (uint32_t i = 0; i < options->instrument_count; i++) {
         for (uint32_t t = 0; t < options->timeframe_count; t++) {
             uint32_t s = i * options->timeframe_count + t;
-            uint64_t capacity = ring_capacity(options->bars[t]);
+            uint64_t capacity = ring_capacity(options->bars[t], BARS_LATE);
             series[s] = (struct wire_series){at, capacity - 1, options->timeframe_ns[t], 0};
             market->rings[s] = (struct agent_bar *)(void *)(memory + at);
             market->masks[s] = capacity - 1;
             at += align_up(capacity * sizeof(struct agent_bar));
         }
         if (options->ticks > 0) {
-            uint64_t capacity = ring_capacity(options->ticks);
+            uint64_t capacity = ring_capacity(options->ticks, TICKS_LATE);
             depths[i] = (struct wire_depth){at, capacity - 1, capacity, 0};
             market->ticks[i] = (struct agent_tick *)(void *)(memory + at);
             market->tick_masks[i] = capacity - 1;
@@ -309,6 +312,13 @@ void market_append_tick(struct market *market, uint16_t i, int64_t time_ns, int6
             (struct agent_tick){time_ns, quote->last, quote->last_ticks, size_double(size_e8)};
         market->tick_counts[i] = count + 1;
     }
+}
+
+bool market_tick_overtakes(const struct market *market, uint16_t i, uint64_t sequence, uint32_t ticks) {
+    const struct wire_market *head = market->memory;
+    const unsigned char *block = (const unsigned char *)head + head->turns_at + (sequence & (WIRE_TURNS - 1)) * head->turn_size;
+    uint64_t shown = ((const uint64_t *)(const void *)(block + head->turn_tick_counts_at))[i];
+    return market->ticks[i] != NULL && market->tick_counts[i] - shown + ticks > market->tick_masks[i];
 }
 
 static uint32_t levels_copy(struct market *market, uint16_t i, const struct book_level *from, uint32_t count,

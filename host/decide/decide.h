@@ -94,6 +94,7 @@ struct seat {
     struct wire_private *private_memory;
     const struct wire_reply *reply;
     uint64_t rung_sequence;
+    int64_t rung_ns;           /* when; only where a clock is given */
     uint64_t turns, gaps;      /* answered, missed */
     uint32_t gap;              /* missed since the last ring */
     uint32_t fill_count;
@@ -128,6 +129,8 @@ void seat_publish(struct seat *seat, const struct seat_view *view);
 
 /* Rings for a turn. A seat that is still busy gets a gap instead (or is ended when it is too far behind). */
 bool seat_ring(struct seat *seat, uint64_t sequence, uint32_t events);
+/* For turns that bring nothing for the seat: ends it when its block is the next to be reused. seat_ring() does so itself. */
+void seat_lag(struct seat *seat, uint64_t sequence);
 
 /*
  * Waits for the answer, copies it once, then checks the copy's frame (turn, counts). 1 = answered, 0 = still busy,

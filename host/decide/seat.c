@@ -162,6 +162,12 @@ void seat_end(struct seat *s, int reason, const char *text) {
     }
 }
 
+void seat_lag(struct seat *s, uint64_t sequence) {
+    if (s->asked && sequence - s->rung_sequence >= WIRE_TURNS - 1u) {
+        seat_end(s, REASON_SLOT_LAG, "too many turns behind"); /* the block it may be reading is the next to be reused */
+    }
+}
+
 bool seat_ring(struct seat *s, uint64_t sequence, uint32_t events) {
     if (!s->alive) {
         return false;
@@ -169,10 +175,7 @@ bool seat_ring(struct seat *s, uint64_t sequence, uint32_t events) {
     if (s->asked) {
         s->gap++;
         s->gaps++;
-        if (sequence - s->rung_sequence >= WIRE_TURNS - 1u) {
-            /* the block it may be reading is the next to be reused */
-            seat_end(s, REASON_SLOT_LAG, "too many turns behind");
-        }
+        seat_lag(s, sequence);
         return false;
     }
     struct wire_bell *bell = &s->private_memory->command;
