@@ -263,11 +263,36 @@ char *decimal_print_e8(int64_t value_e8, char *to, size_t size) {
     return decimal_print(value_e8, 8, to, size);
 }
 
+size_t decimal_print_unsigned(uint64_t value, char *to) {
+    size_t digits = 1;
+    for (uint64_t rest = value; rest >= 10; rest /= 10) {
+        digits++;
+    }
+    to[digits] = '\0';
+    for (size_t place = digits; place-- > 0; value /= 10) {
+        to[place] = (char)('0' + value % 10);
+    }
+    return digits;
+}
+
 enum rounding { ROUND_DOWN, ROUND_UP, ROUND_HALF_EVEN };
+
+/* The same as muldiv() for products of 64 bits, den > 0: without the library call that wide divisions are. */
+static int64_t divide(int64_t product, int64_t den, enum rounding rounding) {
+    int64_t quotient = product / den, rest = product % den, away = product < 0 ? -1 : 1;
+    int64_t half = rest * away, other = den - half; /* half > other: more than one half */
+    bool up = rounding == ROUND_UP ? rest != 0 : rounding == ROUND_HALF_EVEN && (half > other || (half == other && (quotient & 1) != 0));
+    return quotient + (up ? away : 0);
+}
 
 static int muldiv(int64_t value, int64_t num, int64_t den, enum rounding rounding, int64_t *out) {
     if (den <= 0) {
         return ERROR_RANGE;
+    }
+    int64_t narrow;
+    if (!__builtin_mul_overflow(value, num, &narrow)) {
+        *out = divide(narrow, den, rounding);
+        return 0;
     }
     int128 product = (int128)value * num;
     int128 quotient = product / den;

@@ -37,6 +37,9 @@ char *decimal_print_e8(int64_t value_e8, char *to, size_t size);
 /* Prints value * 10^-scale with exactly `scale` places. Returns `to`. */
 char *decimal_print(int64_t mantissa, int32_t scale, char *to, size_t size);
 
+/* Digits of a number and a NUL; writes at most 21 bytes. Returns how many digits. */
+size_t decimal_print_unsigned(uint64_t value, char *to);
+
 /* value * num / den with the named rounding, checked; den > 0. */
 int muldiv_half_even(int64_t value, int64_t num, int64_t den, int64_t *out);
 int muldiv_up(int64_t value, int64_t num, int64_t den, int64_t *out);   /* away from zero */

@@ -102,8 +102,9 @@ struct seat {
     uint16_t positions[AGENT_POSITIONS_MAX]; /* book indices, in the order the agent sees them */
     struct agent_fill fills[SEAT_FILLS_MAX]; /* waiting for the next ring */
     int32_t answer_count;      /* wishes copied out of the last answer */
-    uint32_t log_count;
     struct agent_wish answer[AGENT_WISHES_MAX];
+    uint32_t log_count;        /* not beside answer_count: both are written and then tested each turn, and compilers would
+                                  test two neighbours with one wide load that waits for both stores */
     struct wire_log logs[WIRE_LOGS_MAX];
     struct agent_wish refused; /* last refused wish that had no place to be kept */
     struct slot_death death;

@@ -12,6 +12,7 @@
  * Guarantees: after this file there is no double left. It does not look at limits: that is the gate's.
  */
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/wide.h"
@@ -74,6 +75,10 @@ int wish_form(const struct agent_wish *raw, uint32_t instrument_count) {
 
 /* A value in units of step (step = step_e8 / 1e8) as a whole number, rule 6. */
 static bool whole(double value, int64_t step_e8, enum rounding rounding, int64_t *out) {
+    if (value == 0) { /* most wishes leave some of them out */
+        *out = 0;
+        return true;
+    }
     double units = value * (double)E8 / (double)step_e8;
     if (!(fabs(units) < TICKS_MAX)) {
         return false;
@@ -104,6 +109,9 @@ static bool fraction_lots(double fraction, const struct wish_context *c, int64_t
 }
 
 static int64_t ppm(double x) {
+    if (x == 0) {
+        return 0;
+    }
     double scaled = x * 1e6;
     return fabs(scaled) < 1e15 ? (int64_t)nearbyint(scaled) : scaled > 0 ? INT64_C(1000000000000000) : -INT64_C(1000000000000000);
 }
@@ -208,7 +216,11 @@ enum wish_outcome wish_update(struct wish *w, const struct agent_wish *raw, cons
     if (raw->wish_id == w->id) {
         return amend(w, raw, c, reason);
     }
-    struct wish next = {.id = raw->wish_id, .state = AGENT_WISH_LIVE, .decided_ns = c->now_ns, .raw = *raw};
+    struct wish next; /* its head only: the texts are copied when it counts */
+    memset(&next, 0, offsetof(struct wish, raw));
+    next.id = raw->wish_id;
+    next.state = AGENT_WISH_LIVE;
+    next.decided_ns = c->now_ns;
     int why = convert(&next, raw, c, false);
     if (why != REASON_NONE) {
         /* the id is used up; what the older wish holds stays as it is and stays protected */
@@ -217,7 +229,9 @@ enum wish_outcome wish_update(struct wish *w, const struct agent_wish *raw, cons
         wish_spend(w, AGENT_END_REFUSED, why);
         return refusal(w, raw, why, reason);
     }
-    *w = next;
+    memcpy(w, &next, offsetof(struct wish, raw));
+    w->raw = *raw;
+    memset(&w->refused, 0, sizeof(w->refused));
     return WISH_DECISION;
 }
 

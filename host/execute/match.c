@@ -7,9 +7,10 @@
  */
 #include "execute/match.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/decimal.h"
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t abs64(int64_t a) { return a < 0 ? -a : a; }
@@ -58,7 +59,8 @@ static void fill(struct matcher *m, uint16_t position, const struct order *order
     if (order) {
         memcpy(r.client_id, order->client_id, sizeof(r.client_id));
     }
-    snprintf(r.venue_fill_id, sizeof(r.venue_fill_id), "m%llu", (unsigned long long)++m->fill_sequence);
+    r.venue_fill_id[0] = 'm';
+    (void)decimal_print_unsigned(++m->fill_sequence, r.venue_fill_id + 1);
     g->lots += lots;
     group_list(m, position);
     m->report(m->context, &r);

@@ -7,9 +7,9 @@
  */
 #include "execute/order.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "base/reason.h"
 
 #define TO(state) (1u << (state))
@@ -111,11 +111,15 @@ static bool instance_is_valid(const char *instance, size_t length) {
 }
 
 int order_client_id(char out[NAME_MAX_BYTES], const char *instance, uint64_t sequence) {
-    if (!instance_is_valid(instance, strnlen(instance, ORDER_INSTANCE_MAX + 1))) {
+    size_t length = strnlen(instance, ORDER_INSTANCE_MAX + 1);
+    if (!instance_is_valid(instance, length)) {
         return ERROR_FORMAT;
     }
-    int length = snprintf(out, NAME_MAX_BYTES, "%s-%llu", instance, (unsigned long long)sequence);
-    return length > 0 && length < NAME_MAX_BYTES ? 0 : ERROR_FORMAT;
+    _Static_assert(ORDER_INSTANCE_MAX + 1 + 21 <= NAME_MAX_BYTES, "instance, dash, digits and NUL");
+    memcpy(out, instance, length);
+    out[length] = '-';
+    (void)decimal_print_unsigned(sequence, out + length + 1);
+    return 0;
 }
 
 /* Decimal digits up to the end of the text, no leading zero, no overflow. */

@@ -21,24 +21,8 @@ _Static_assert(sizeof(struct body_book) == 128, "body_book");
 _Static_assert(sizeof(struct body_note) == 208, "body_note");
 _Static_assert(sizeof(struct body_run) == 168, "body_run");
 
-void record_fill(struct record *r, enum record_kind kind, int64_t time_ns, const void *body, size_t size) {
-    r->kind = (uint16_t)kind;
-    r->agent = RECORD_NO_INDEX;
-    r->instrument = RECORD_NO_INDEX;
-    r->body_size = (uint16_t)size;
-    r->time_ns = time_ns;
-    r->id = 0;
-    r->parent = 0;
-    r->position = RECORD_NO_POSITION;
-    memcpy(r->body, body, size);
-}
-
 const void *record_body(const struct record *r, enum record_kind kind, size_t size) {
     return r->kind == kind && r->body_size == size ? r->body : NULL;
-}
-
-bool record_is_hashed(int kind) {
-    return kind != RECORD_RUN && kind != RECORD_STATE && kind != RECORD_VENUE && kind != RECORD_NOTE && kind != RECORD_OPERATOR;
 }
 
 static const char *purpose_text(uint32_t purpose) {

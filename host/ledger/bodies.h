@@ -5,6 +5,8 @@
 #ifndef LEDGER_BODIES_H
 #define LEDGER_BODIES_H
 
+#include <string.h>
+
 #include "base/base.h"
 #include "ledger/record.h"
 
@@ -131,7 +133,17 @@ struct body_operator {
 static inline uint16_t record_agent(uint32_t account, uint32_t agent) { return (uint16_t)(account << 8 | agent); }
 static inline uint16_t record_account_of(const struct record *r) { return (uint16_t)(r->agent >> 8); }
 static inline uint16_t record_agent_of(const struct record *r) { return r->agent & 0xffu; }
-void record_fill(struct record *record, enum record_kind kind, int64_t time_ns, const void *body, size_t size);
+static inline void record_fill(struct record *r, enum record_kind kind, int64_t time_ns, const void *body, size_t size) {
+    r->kind = (uint16_t)kind;
+    r->agent = RECORD_NO_INDEX;
+    r->instrument = RECORD_NO_INDEX;
+    r->body_size = (uint16_t)size;
+    r->time_ns = time_ns;
+    r->id = 0;
+    r->parent = 0;
+    r->position = RECORD_NO_POSITION;
+    memcpy(r->body, body, size);
+}
 
 /* The body when the record has this kind and size, else NULL. */
 const void *record_body(const struct record *record, enum record_kind kind, size_t size);
@@ -140,6 +152,8 @@ const void *record_body(const struct record *record, enum record_kind kind, size
 void record_print(const struct record *record, char *to, size_t size);
 
 /* Only what decides is hashed: not RUN, STATE, VENUE, NOTE and OPERATOR, which name binaries, machines and people. */
-bool record_is_hashed(int kind);
+static inline bool record_is_hashed(int kind) {
+    return kind != RECORD_RUN && kind != RECORD_STATE && kind != RECORD_VENUE && kind != RECORD_NOTE && kind != RECORD_OPERATOR;
+}
 
 #endif

@@ -24,11 +24,9 @@ _Static_assert(offsetof(struct record, body) == RECORD_HEAD, "canonical: body");
 _Static_assert(sizeof(struct record) == RECORD_MAX, "no padding");
 
 size_t record_encode(const struct record *record, unsigned char out[RECORD_MAX]) {
-    if (record->body_size > RECORD_BODY_MAX) {
-        return 0;
-    }
-    size_t size = RECORD_HEAD + (size_t)record->body_size;
-    memcpy(out, record, size);
+    size_t size;
+    const void *bytes = record_bytes(record, &size);
+    memcpy(out, bytes, size);
     return size;
 }
 

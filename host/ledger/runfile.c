@@ -58,14 +58,15 @@ static bool runfile_room(struct runfile *r) {
 static uint64_t runfile_append(void *context, const struct record *record, bool urgent) {
     struct runfile *r = context;
     (void)urgent;
-    unsigned char spare[RECORD_MAX];
-    bool kept = runfile_room(r);
-    unsigned char *at = kept ? r->buffer + r->used : spare;
-    size_t size = record_encode(record, at);
+    size_t size;
+    const void *bytes = record_bytes(record, &size);
     if (record_is_hashed(record->kind)) {
-        hash_add(&r->result, at, size);
+        hash_add(&r->result, bytes, size);
     }
-    r->used += kept ? size : 0;
+    if (runfile_room(r)) {
+        memcpy(r->buffer + r->used, bytes, size);
+        r->used += size;
+    }
     return r->failed ? 0 : ++r->records;
 }
 
