@@ -40,6 +40,8 @@ static void group_list(struct matcher *m, uint16_t position) {
         g->listed = false;
         g->stop_ticks = 0;
         g->target_ticks = 0;
+        g->fresh = false; /* closed in the bar that opened it: rule c has nothing to ask, now or in a later bar */
+        g->rested = false;
     }
 }
 

@@ -27,7 +27,6 @@ struct match_group {
     bool listed;              /* in `open` */
     bool fresh;               /* got lots in the bar being matched */
     bool rested;              /* ... by a resting fill */
-    bool carried_done;        /* rule a already fired in this bar */
     int64_t lots;             /* signed */
     int64_t stop_ticks, target_ticks;
 };

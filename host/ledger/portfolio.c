@@ -109,6 +109,16 @@ static int effect_compute(const struct instrument *i, const struct position *p, 
     return error;
 }
 
+/* After the fill every sum still fits: lots, cost, value, cash and what was realised. */
+static bool sums_fit(const struct instrument *i, const struct book *b, const struct position *p, const struct fill *f, const struct effect *e) {
+    int64_t lots, cost, value, cash, sum;
+    return !__builtin_add_overflow(p->lots, f->lots, &lots) && !__builtin_sub_overflow(e->cost_opened_e8, e->cost_closed_e8, &cost) &&
+           !__builtin_add_overflow(p->cost_e8, cost, &cost) && instrument_value(i, f->price_ticks, lots, &value) == 0 &&
+           !__builtin_sub_overflow(value, cost, &sum) && !__builtin_add_overflow(e->value_e8, f->fee_e8, &sum) &&
+           !__builtin_sub_overflow(b->cash_e8, sum, &cash) && !__builtin_add_overflow(cash, value, &sum) &&
+           !__builtin_add_overflow(b->realised_e8, e->realised_e8, &sum) && !__builtin_add_overflow(b->fees_e8, f->fee_e8, &sum);
+}
+
 static void trade_start(struct position *p, const struct fill *f) {
     p->opened_ns = f->time_ns;
     p->entry_ticks = f->price_ticks;
@@ -149,8 +159,8 @@ int portfolio_apply(struct book *b, const struct instrument *instruments, struct
     struct position *p = &b->positions[f->position];
     struct effect e;
     int error = effect_compute(&instruments[f->instrument], p, f, &e);
-    if (error) {
-        return error;
+    if (error || !sums_fit(&instruments[f->instrument], b, p, f, &e)) {
+        return error ? error : ERROR_OVERFLOW;
     }
     struct agent_account *a = &b->agents[p->agent];
     bool was_open = p->lots != 0, was_long = p->lots > 0;
