@@ -152,8 +152,8 @@ bench: ## every figure beside its goal and its baseline of the same run (T=name:
 	@scripts/deps && $(MAKE) -s -j2 all benches && BUILD=$(BUILD) tests/bench/run $(T)
 fuzz: ## every fuzzer for FUZZ_SECONDS (60) each
 	@scripts/deps && $(MAKE) -s -j2 fuzzers && BUILD=$(BUILD) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) tests/run --only fuzz
-soak: ## a paper session of SOAK_SECONDS (3600): memory flat, nothing lost
-	@scripts/deps && $(MAKE) -s -j2 all && BUILD=$(BUILD) SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) tests/bench/soak
+soak: ## the long runs, SOAK_SECONDS (3600) in all, resumable; SEEDS=N
+	@scripts/deps && $(MAKE) -s -j2 all unit-tests fuzzers && BUILD=$(BUILD) SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) SEEDS=$(or $(SEEDS),1) tests/soak
 tidy: ## style, layers, scripts
 	@scripts/tidy
 abi-check: ## the contract's digest belongs to the contract

@@ -4,6 +4,7 @@
 Every case runs `bulkhead backtest` and tests/flow/oracle.py on the same file and compares final equity (8 places), the number
 of closed trades, and refusals. Cases ask the oracle for proof that they test what they say (stops that fired, orders that rested).
 """
+import os
 import sys
 import tempfile
 
@@ -24,7 +25,7 @@ def made(decimals, bars, **options):
         path = f"{FOLDER.name}/{len(MADE)}-{decimals}.csv"
         first = {2: 2500000, 5: 62345, 8: 1234567890}[decimals]
         step = {2: 40, 5: 25, 8: 700000}[decimals]
-        defaults = {"bars": bars, "decimals": decimals, "seed": 11, "first": first, "step": step, "grid": 1, "jump_every": 500,
+        defaults = {"bars": bars, "decimals": decimals, "seed": 10 + int(os.environ.get("SEED", "1")), "first": first, "step": step, "grid": 1, "jump_every": 500,
                     "start_ms": 1672531200000, "period_s": 60}
         generate_bars.write(path, type("Options", (), dict(defaults, **options)))
         MADE[key] = path
