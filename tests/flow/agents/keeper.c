@@ -2,20 +2,23 @@
  * keeper.c - a test agent that buys once, holds, and says every turn what it sees of its own book.
  *
  * It exists to compare a book before and after a restart. It enters at its third bar when its tag was never used: a book that
- * forgot would make it enter again. Its saved state is the number of turns it has lived ("age"). Parameter: enter (yes | no).
+ * forgot would make it enter again. Its saved state is the number of turns it has lived ("age"). Parameters: enter (yes | no), leave (no | reducing: closes
+ * when it is told that trading is reducing), stop (far | near).
  */
 #include "agent.h"
 
 struct keeper {
     const struct agent_services *services;
     uint64_t age;
-    int enters;
+    int enters, leaves, near;
 };
 
 static int keeper_init(void *self, const struct agent_setup *setup, const struct agent_services *services) {
     struct keeper *k = self;
     k->services = services;
     k->enters = strcmp(agent_param_text(setup, "enter", "yes"), "yes") == 0;
+    k->leaves = strcmp(agent_param_text(setup, "leave", "no"), "reducing") == 0;
+    k->near = strcmp(agent_param_text(setup, "stop", "far"), "near") == 0;
     return AGENT_OK;
 }
 
@@ -41,13 +44,14 @@ static int keeper_generate(void *self, const struct agent_snapshot *s, struct ag
     const struct agent_position *p = agent_position_of(s, 0, "main");
     k->age++;
     tell(k, s, p, bar ? bar->close : 0);
-    if (!k->enters || p || k->age < 3 || max == 0 || !bar) {
+    int leaves = k->leaves && p && p->quantity != 0 && s->limits->trading_state == 1;
+    if (max == 0 || !bar || (!leaves && (!k->enters || p || k->age < 3))) {
         return 0;
     }
     memset(out, 0, sizeof *out);
-    out->wish_id = 1;
-    out->size = 1;
-    out->stop = bar->close / 2;
+    out->wish_id = leaves ? 2 : 1;
+    out->size = leaves ? 0 : 1;
+    out->stop = leaves ? 0 : bar->close * (k->near ? 0.998 : 0.5);
     agent_text(out->tag, sizeof out->tag, "main");
     agent_text(out->reason, sizeof out->reason, "once and for all");
     return 1;
