@@ -11,7 +11,6 @@ How it could fail to see: a market in which nobody wanted to enter anyway. So en
 the halt was cleared.
 """
 import os
-import shutil
 import signal
 import sys
 import time
@@ -103,13 +102,11 @@ def exit_still_works():
         return f"closed by an order of purpose {stage.exchange.log().orders[-1]['purpose']}"
 
 
-def policy_of(stage, notional):
-    folder = stage.folder / "policy"
-    shutil.copytree(flow.OPEN, folder, dirs_exist_ok=True)
+def trade_limit(stage, notional):
+    """Writes the limit of a trade into the policy; 0 = none."""
     text = (flow.OPEN / "risk.yaml").read_text()
     head, tail = text.split("trade:", 1)
-    (folder / "risk.yaml").write_text(head + "trade:" + tail.replace("notional_max: 0", f"notional_max: {notional}", 1))
-    return folder
+    (stage.policy / "risk.yaml").write_text(head + "trade:" + tail.replace("notional_max: 0", f"notional_max: {notional}", 1))
 
 
 def hangup(stage, host, count):
@@ -120,34 +117,35 @@ def hangup(stage, host, count):
 def sighup_tightens():
     with witness.Stage("seed=44,speed=20") as stage:
         watch = Watch(stage)
-        host = stage.host(policy=policy_of(stage, 0))
+        host = stage.host()
         watch.wait("entries", 3)
-        policy_of(stage, 50)  # one unit costs about 100
+        trade_limit(stage, 50)  # one unit costs about 100
         hangup(stage, host, 1)
         watch.mark()
         watch.wait("bars", 40)
         assert watch.late == 0, f"{watch.late} entries above the new limit"
-        policy_of(stage, 0)
+        trade_limit(stage, 0)
         hangup(stage, host, 2)
         watch.wait("bars", 40)
         assert watch.late == 0, "SIGHUP loosened a limit"
-        (stage.folder / "policy/risk.yaml").write_text("nonsense: [")
+        (stage.policy / "risk.yaml").write_text("nonsense: [")
         host.child.send_signal(signal.SIGHUP)
         watch.wait("bars", 10)
         summary = host.stop()
         refused = sum(summary["refusals"].values())
         assert refused > 0 and summary["trading_state"] == "ACTIVE" and watch.late == 0, summary["refusals"]
         before = watch.entries
-        stage.host("--turns", 60, policy=policy_of(stage, 0)).end()
+        trade_limit(stage, 0)
+        stage.host("--turns", 60).end()
         assert watch.entries > before, "after a restart the file counts again"
         return f"{before} entries before; {summary['refusals']}"
 
 
 def agent_is_told():
     with witness.Stage("seed=45,speed=20") as stage:
-        watch, host = Watch(stage), stage.host(strategy="keeper", params=("enter=no",), policy=policy_of(stage, 0))
+        watch, host = Watch(stage), stage.host(strategy="keeper", params=("enter=no",))
         watch.wait("bars", 5)
-        policy_of(stage, 70)
+        trade_limit(stage, 70)
         hangup(stage, host, 1)
         witness.wait_for("the agent's view", lambda: stage.journal().told("trade_max")[-1] == 70)
         (stage.home / "KILL_SWITCH").touch()
