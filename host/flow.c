@@ -425,7 +425,9 @@ void engine_quote(struct engine *e, uint16_t instrument, const struct quote *q, 
         for (uint32_t i = 0; i < e->account_count; i++) {
             struct account *a = e->accounts[i];
             if (a->book.open_count != 0) {
-                (void)portfolio_mark(&a->book, e->options.instruments, instrument, price, 0, 0);
+                if (portfolio_mark(&a->book, e->options.instruments, instrument, price, 0, 0)) {
+                    flow_fail(e, ERROR_OVERFLOW, "a position is worth more than the books can count");
+                }
                 portfolio_settle(&a->book);
             }
         }

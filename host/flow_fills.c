@@ -101,24 +101,20 @@ static void fill_record(struct engine *e, const struct account *a, const struct 
     engine_record(e, &record, true);
 }
 
-/* A fill nobody asked for: it is adopted under the tag `external` of the first agent, told, and protected by nobody's wish. */
-static int position_adopted(struct engine *e, struct account *a, uint16_t instrument) {
-    char tag[TAG_MAX_BYTES] = "external";
-    (void)e;
-    return portfolio_position(&a->book, 0, instrument, tag);
-}
-
 static int reason_of_purpose(uint8_t purpose) {
     return purpose == PURPOSE_STOP ? REASON_STOP_HIT : purpose == PURPOSE_TARGET ? REASON_TARGET_HIT : REASON_NONE;
 }
 
 /* Makes the host's own fill out of the report. False when it cannot be placed at all. */
 static bool fill_make(struct engine *e, struct account *a, const struct venue_report *r, const struct order *o, struct fill *f) {
+    if (r->instrument >= e->options.instrument_count || r->lots == 0 || r->price_ticks <= 0) {
+        return false;
+    }
     int position = o ? o->position : r->position < a->book.position_count ? r->position : -1;
     if (position < 0 || (!o && a->book.positions[position].instrument != r->instrument)) {
-        position = position_adopted(e, a, r->instrument);
+        position = portfolio_position(&a->book, 0, r->instrument, FLOW_TAG_ADOPTED);
     }
-    if (position < 0 || r->instrument >= e->options.instrument_count || r->lots == 0 || r->price_ticks <= 0) {
+    if (position < 0) {
         return false;
     }
     const struct position *p = &a->book.positions[position];

@@ -153,7 +153,7 @@ static int fold_step(struct account *a, const struct record *r, struct error *er
 static int fold_fill(struct engine *e, struct account *a, const struct record *r, struct error *error) {
     const struct body_fill *b = record_body(r, RECORD_FILL, sizeof(*b));
     if (b && !position_of(a, r) && r->position == a->book.position_count) {
-        (void)portfolio_position(&a->book, record_agent_of(r), r->instrument, "external");
+        (void)portfolio_position(&a->book, record_agent_of(r), r->instrument, FLOW_TAG_ADOPTED);
     }
     struct position *p = position_of(a, r);
     if (!b || !p) {

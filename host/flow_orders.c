@@ -52,6 +52,7 @@ static uint64_t wish_record(struct engine *e, const struct account *a, int posit
     if (position >= 0) {
         record_about(&record, a, (uint16_t)position);
     } else {
+        record.agent = record_agent(a->index, RECORD_NO_AGENT);
         record.instrument = raw->instrument < e->options.instrument_count ? (uint16_t)raw->instrument : RECORD_NO_INDEX;
     }
     engine_record(e, &record, false);
@@ -231,23 +232,22 @@ static int64_t propose(struct engine *e, struct account *a, const struct proposa
 /* Takes back working entries and exits of a position. True when none is left. */
 static bool orders_taken_back(struct engine *e, struct account *a, uint16_t position, int reason) {
     bool left = false;
-    for (uint32_t i = 0; i < a->orders.count;) {
-        struct order *o = &a->orders.open[i];
-        uint64_t id = o->order_id;
-        if (o->position == position && o->state <= ORDER_DURABLE) {
-            flow_step(e, a, o, ORDER_CANCELLED, reason);
-        } else if (o->position == position) {
-            if (o->state != ORDER_UNKNOWN) {
-                o->reason = reason;
-                (void)a->vtable->cancel(a->venue, o, e->now_ns);
-                engine_reports(e);
-            }
-            struct order *still = order_table_find(&a->orders, id);
-            left = left || still;
-            i += still != NULL;
-        } else {
-            i++;
+    uint64_t id = 0;
+    for (struct order *o; (o = order_table_after(&a->orders, id)) != NULL;) {
+        id = o->order_id;
+        if (o->position != position) {
+            continue;
         }
+        if (o->state <= ORDER_DURABLE) {
+            flow_step(e, a, o, ORDER_CANCELLED, reason);
+            continue;
+        }
+        if (o->state != ORDER_UNKNOWN) {
+            o->reason = reason;
+            (void)a->vtable->cancel(a->venue, o, e->now_ns);
+            engine_reports(e);
+        }
+        left = left || order_table_find(&a->orders, id);
     }
     return !left;
 }
@@ -369,19 +369,19 @@ int flow_trading_reason(int reason, bool kill_switch) {
 
 void flow_cancel_entries(struct engine *e, struct account *a, int agent, int reason) {
     flow_entries_spent(a, agent, reason);
-    for (uint32_t i = 0; i < a->orders.count;) {
-        struct order *o = &a->orders.open[i];
-        uint64_t id = o->order_id;
-        if (o->purpose == PURPOSE_ENTRY && (agent < 0 || o->agent == agent)) {
-            if (o->state <= ORDER_DURABLE) {
-                flow_step(e, a, o, ORDER_CANCELLED, reason);
-            } else if (o->state != ORDER_UNKNOWN && a->vtable) {
-                o->reason = reason;
-                (void)a->vtable->cancel(a->venue, o, e->now_ns);
-                engine_reports(e);
-            }
+    uint64_t id = 0;
+    for (struct order *o; (o = order_table_after(&a->orders, id)) != NULL;) {
+        id = o->order_id;
+        if (o->purpose != PURPOSE_ENTRY || (agent >= 0 && o->agent != agent)) {
+            continue;
         }
-        i += order_table_find(&a->orders, id) != NULL;
+        if (o->state <= ORDER_DURABLE) {
+            flow_step(e, a, o, ORDER_CANCELLED, reason);
+        } else if (o->state != ORDER_UNKNOWN && a->vtable) {
+            o->reason = reason;
+            (void)a->vtable->cancel(a->venue, o, e->now_ns);
+            engine_reports(e);
+        }
     }
 }
 
@@ -533,25 +533,25 @@ static void order_release(struct engine *e, struct account *a, uint64_t id, cons
         return;
     }
     int code = router_send(o, token, a->vtable, a->venue, e->now_ns);
-    step_record(e, a, o);
-    if (code == ERROR_REFUSED) {
+    if (code == 0) {
+        step_record(e, a, o);
+    } else if (code == ERROR_REFUSED) {
         flow_fail(e, code, "the router refused an order whose intent is not durable");
-    } else if (code != 0) {
+    } else if (o->purpose == PURPOSE_ENTRY) {
         flow_step(e, a, o, ORDER_CANCELLED, REASON_VENUE_UNREACHABLE);
-    }
+    } /* else nothing left, and the exit is still needed: held back, it goes with the next commit */
 }
 
 void engine_durable(struct engine *e, const struct durable_token *token) {
     for (uint32_t n = 0; n < e->account_count; n++) {
         struct account *a = e->accounts[n];
-        for (uint32_t i = 0; i < a->orders.count;) {
-            struct order *o = &a->orders.open[i];
-            uint64_t id = o->order_id;
+        uint64_t id = 0;
+        for (struct order *o; (o = order_table_after(&a->orders, id)) != NULL;) {
+            id = o->order_id;
             bool held_back = o->state == ORDER_DURABLE && !a->link_down && o->purpose != PURPOSE_ENTRY;
             if ((o->state == ORDER_NEW && o->intent <= token->through) || held_back) {
                 order_release(e, a, id, token);
             }
-            i += order_table_find(&a->orders, id) != NULL;
         }
     }
     engine_reports(e);
@@ -560,9 +560,9 @@ void engine_durable(struct engine *e, const struct durable_token *token) {
 /* ---- time --------------------------------------------------------------------------------------------------------------------------------- */
 
 static void orders_expire(struct engine *e, struct account *a) {
-    for (uint32_t i = 0; i < a->orders.count;) {
-        struct order *o = &a->orders.open[i];
-        uint64_t id = o->order_id;
+    uint64_t id = 0;
+    for (struct order *o; (o = order_table_after(&a->orders, id)) != NULL;) {
+        id = o->order_id;
         if (o->expires_ns != 0 && e->now_ns >= o->expires_ns && o->state < ORDER_UNKNOWN) {
             if (o->state <= ORDER_DURABLE) {
                 flow_step(e, a, o, ORDER_CANCELLED, REASON_ORDER_TTL);
@@ -572,7 +572,6 @@ static void orders_expire(struct engine *e, struct account *a) {
                 engine_reports(e);
             }
         }
-        i += order_table_find(&a->orders, id) != NULL;
     }
 }
 

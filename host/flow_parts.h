@@ -4,6 +4,9 @@
 
 #include "flow.h"
 
+/* A fill nobody asked for is adopted under this tag of the first agent; no wish protects it. */
+#define FLOW_TAG_ADOPTED "external"
+
 /* flow_orders.c: wishes -> gate -> intents -> venue */
 void flow_answer(struct engine *e, struct seat *seat);
 void flow_seat_died(struct engine *e, struct seat *seat);

@@ -7,6 +7,7 @@
  */
 #include "run.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,8 +32,9 @@
 
 static void kill_switch_look(struct run *r) {
     char path[1200];
+    struct stat found;
     snprintf(path, sizeof(path), "%s/KILL_SWITCH", r->options.home);
-    if (!r->engine->kill_switch && access(path, F_OK) == 0) {
+    if (!r->engine->kill_switch && (lstat(path, &found) == 0 || errno != ENOENT)) { /* what cannot be looked at counts as there */
         run_trading(r, TRADING_HALTED, true, REASON_KILL_SWITCH, "the file KILL_SWITCH exists");
         journal_submit(r->journal);
     }
@@ -59,7 +61,12 @@ static void journal_event(struct run *r) {
         run_trading(r, journal_dead(r->journal) ? TRADING_HALTED : TRADING_REDUCING, r->engine->kill_switch, REASON_JOURNAL_FAILED, failure.text);
         journal_submit(r->journal);
     }
-    if (journal_dead(r->journal) && !r->ending) {
+    if (!r->journal_failed && !r->journal_behind && r->lost[0] != LOST_NOTHING) {
+        r->journal_behind = true;
+        log_error("ledger", "the journal cannot keep up: from here on only exits are taken");
+        run_trading(r, TRADING_REDUCING, r->engine->kill_switch, REASON_JOURNAL_FAILED, "the journal's queue is full");
+    }
+    if ((journal_dead(r->journal) || r->lost[0] == LOST_ALL) && !r->ending) {
         r->ending = true;
         snprintf(r->summary->ended_by, sizeof(r->summary->ended_by), "the journal failed");
     }
@@ -186,13 +193,15 @@ static void files_turn(struct run *r) {
     }
 }
 
-/* A candidate that is later than its deadline is ended; the active ones were waited for. */
+/* A candidate that is later than its deadline is ended, and one that wrote more than the journal takes; the active ones were
+ * waited for. */
 static void candidates_look(struct run *r) {
     engine_candidates(r->engine);
     int64_t now = clock_monotonic_ns();
     for (uint32_t i = 0; i < r->engine->seat_count; i++) {
         struct seat *s = &r->engine->seats[i];
-        if (!s->active && s->asked && now - r->slots[i].rung_ns > r->setup->policy.host.candidate_deadline_ns) {
+        bool late = now - r->slots[i].rung_ns > r->setup->policy.host.candidate_deadline_ns;
+        if (!s->active && s->asked && (late || r->lost[s->account] != LOST_NOTHING)) {
             engine_late(r->engine, i);
         }
     }
@@ -263,7 +272,7 @@ static void clear_halt(struct run *r) {
 
 static bool over(const struct run *r) {
     uint64_t turns = r->engine->turns;
-    return r->ending || (r->options.once && turns >= 1) || (r->options.turns_max != 0 && turns >= r->options.turns_max) ||
+    return r->ending || r->engine->failed || (r->options.once && turns >= 1) || (r->options.turns_max != 0 && turns >= r->options.turns_max) ||
            (r->options.duration_ns != 0 && clock_monotonic_ns() - r->started_ns >= r->options.duration_ns);
 }
 
@@ -378,11 +387,14 @@ int run(struct setup *setup, const struct run_options *options, struct run_summa
     int code = run_open(&r, error);
     if (!code) {
         summary->started = true;
-        kill_switch_look(&r);
         clear_halt(&r);
+        kill_switch_look(&r); /* after it: a file that is still there is not cleared by a word */
         recover(&r);
         r.started_ns = clock_monotonic_ns();
         loop(&r);
+        if (r.engine->failed) {
+            run_trading(&r, TRADING_HALTED, r.engine->kill_switch, REASON_ILLEGAL_STEP, r.engine->failure.text);
+        }
         settle(&r);
         run_states_save(&r);
         run_tape(&r, TAPE_END, NULL, 0);

@@ -68,9 +68,20 @@ static int module_start(struct run *r, struct run_module *m, const struct venue_
 
 /* ---- journal ------------------------------------------------------------------------------------------------------------------------------- */
 
+/* Candidates use half of the queue and none of the reserve, ordinary records three quarters: exits of the account that counts
+ * always find room, whatever the others write. */
 static uint64_t sink_append(void *context, const struct record *record, bool urgent) {
     struct run *r = context;
-    return journal_append(r->journal, record, urgent);
+    uint16_t n = record->agent == RECORD_NO_INDEX ? 0 : record_account_of(record);
+    bool reserve = urgent && n == 0;
+    uint8_t *lost = &r->lost[n < ACCOUNTS_MAX ? n : 0];
+    uint64_t room = n != 0 ? JOURNAL_QUEUE / 2 : reserve ? JOURNAL_QUEUE : JOURNAL_QUEUE / 4 * 3;
+    bool taken = *lost < (reserve ? LOST_ALL : LOST_ORDINARY) && journal_queued(r->journal) < room;
+    uint64_t sequence = taken ? journal_append(r->journal, record, reserve) : 0;
+    if (sequence == 0) {
+        *lost = reserve ? LOST_ALL : *lost > LOST_ORDINARY ? *lost : LOST_ORDINARY;
+    }
+    return sequence;
 }
 
 static bool sink_submit(void *context, struct durable_token *token) {
@@ -100,12 +111,44 @@ static void fold_state(struct run *r, const struct record *record) {
     }
 }
 
+/* Records name instruments by index: what the first of them are must not change under a journal. */
+static void instruments_hash(const struct run *r, uint64_t count, char text[HASH_TEXT_BYTES]) {
+    static struct {
+        char name[NAME_MAX_BYTES];
+        int64_t tick_e8, lot_e8, multiplier_e8;
+    } all[INSTRUMENTS_MAX];
+    unsigned char hash[HASH_BYTES];
+    memset(all, 0, sizeof(all));
+    for (uint64_t i = 0; i < count; i++) {
+        const struct instrument *from = &r->setup->job->instruments[i];
+        snprintf(all[i].name, sizeof(all[i].name), "%s", from->name);
+        all[i].tick_e8 = from->tick_e8;
+        all[i].lot_e8 = from->lot_e8;
+        all[i].multiplier_e8 = from->multiplier_e8;
+    }
+    hash_bytes(all, count * sizeof(all[0]), hash);
+    hash_print(hash, text);
+}
+
+static int fold_run(const struct run *r, const struct record *record, struct error *error) {
+    const struct body_run *b = record_body(record, RECORD_RUN, sizeof(*b));
+    char text[HASH_TEXT_BYTES] = "";
+    if (b && b->instruments <= r->setup->job->instrument_count) {
+        instruments_hash(r, b->instruments, text);
+    }
+    return !b || strncmp(text, b->instruments_hash, sizeof(text)) == 0
+               ? 0 : error_set(error, ERROR_CONFIG,
+                               "%s: its journal is about %llu other instruments; give the same (name, tick, lot, multiplier) in the same order, new ones after them, or take another --home",
+                               r->options.home, (unsigned long long)b->instruments);
+}
+
 static int fold_row(void *context, uint64_t sequence, const struct record *record, const unsigned char hash[HASH_BYTES]) {
     struct fold *f = context;
     (void)hash;
     f->run->journal_at = sequence;
     fold_state(f->run, record);
-    return engine_fold(f->run->engine, sequence, record, &f->error);
+    int code = record->kind == RECORD_RUN ? fold_run(f->run, record, &f->error) : 0;
+    return code ? code : engine_fold(f->run->engine, sequence, record, &f->error);
 }
 
 static int journal_start(struct run *r, struct error *error) {
@@ -335,6 +378,7 @@ static void start_record(struct run *r) {
     snprintf(body.policy_hash, sizeof(body.policy_hash), "%s", r->setup->policy.hash_text);
     snprintf(body.venue, sizeof(body.venue), "%s", r->venue.name);
     memcpy(body.instance, r->instance, sizeof(body.instance));
+    instruments_hash(r, body.instruments, body.instruments_hash);
     struct record record;
     record_fill(&record, RECORD_RUN, r->engine->now_ns, &body, sizeof(body));
     run_record(r, &record);

@@ -7,6 +7,10 @@
 
 #define RUN_EVENTS_MAX 8192
 
+/* Losing one record would make the later ones of its account unreadable for a fold, so after a loss nothing of its kind is
+ * taken until the next start. */
+enum lost { LOST_NOTHING = 0, LOST_ORDINARY, LOST_ALL };
+
 /* A venue plug-in as loaded. */
 struct run_module {
     char name[NAME_MAX_BYTES];
@@ -56,7 +60,8 @@ struct run {
     int signal_fd;
     int64_t started_ns, saved_turns, quote_turn_ns;
     bool lockstep;                /* an unpaced feed: the next turn waits for commits and candidates */
-    bool journal_failed, ending;
+    bool journal_failed, journal_behind, ending;
+    uint8_t lost[ACCOUNTS_MAX];   /* enum lost: what of an account's records is not taken any more */
     bool recovering;              /* the market waits */
     int64_t asked_ns;             /* the venue, again, for what it has not told */
     int watch_fd;

@@ -33,6 +33,15 @@ struct order *order_table_find(struct order_table *t, uint64_t order_id) {
     return NULL;
 }
 
+struct order *order_table_after(struct order_table *t, uint64_t order_id) {
+    for (uint32_t i = 0; i < t->count; i++) {
+        if (t->open[i].order_id > order_id) {
+            return &t->open[i];
+        }
+    }
+    return NULL;
+}
+
 struct order *order_table_find_client(struct order_table *t, const char *client_id) {
     for (uint32_t i = 0; i < t->count; i++) {
         if (strncmp(t->open[i].client_id, client_id, NAME_MAX_BYTES) == 0) {
@@ -50,5 +59,9 @@ int router_send(struct order *order, const struct durable_token *token, const st
         return ERROR_REFUSED;
     }
     int code = order_step(order, ORDER_SENT, REASON_NONE);
-    return code ? code : vtable->submit(venue, order, now_ns);
+    code = code ? code : vtable->submit(venue, order, now_ns);
+    if (code) {
+        order->state = ORDER_DURABLE; /* nothing left: it is what it was */
+    }
+    return code;
 }

@@ -19,7 +19,7 @@ _Static_assert(sizeof(struct body_slot) == 328, "body_slot");
 _Static_assert(sizeof(struct body_trading) == 112, "body_trading");
 _Static_assert(sizeof(struct body_book) == 128, "body_book");
 _Static_assert(sizeof(struct body_note) == 208, "body_note");
-_Static_assert(sizeof(struct body_run) == 168, "body_run");
+_Static_assert(sizeof(struct body_run) == 240, "body_run");
 
 const void *record_body(const struct record *r, enum record_kind kind, size_t size) {
     return r->kind == kind && r->body_size == size ? r->body : NULL;

@@ -105,6 +105,7 @@ struct body_run {
     char policy_hash[72];
     char venue[NAME_MAX_BYTES];
     char instance[16];
+    char instruments_hash[72]; /* of the `instruments` that records name by index */
     int64_t cash_e8;
     uint64_t agents, instruments, candidates;
 };

@@ -193,6 +193,10 @@ void journal_submit(struct journal *journal) {
     }
 }
 
+uint64_t journal_queued(const struct journal *journal) {
+    return journal->next - atomic_load_explicit(&journal->taken, memory_order_acquire);
+}
+
 /* ---- tokens, loss, failure ----------------------------------------------------------------------------------------------- */
 
 int journal_fd(const struct journal *journal) {

@@ -61,6 +61,8 @@ uint64_t journal_opened_at(const struct journal *journal);
 uint64_t journal_append(struct journal *journal, const struct record *record, bool urgent);
 /* Wakes the thread: everything appended so far shall become durable. Costs no system call while the thread is awake. */
 void journal_submit(struct journal *journal);
+/* Records in the queue that the thread has not written yet, of JOURNAL_QUEUE. */
+uint64_t journal_queued(const struct journal *journal);
 
 /* Becomes readable when a commit completed or failed. */
 int journal_fd(const struct journal *journal);
