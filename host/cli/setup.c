@@ -277,7 +277,11 @@ static int data_load(struct setup *s, uint32_t index, struct error *error) {
         i->fee_taker_e8 = s->fee_e8;
         i->fee_per_unit_e8 = 0;
     }
-    return d->file.count > 0 ? 0 : error_set(error, ERROR_FORMAT, "%s: no bars in it", d->path);
+    if (d->file.timeframe_ns <= 0) {
+        return error_set(error, ERROR_FORMAT, "%s: found %zu bar%s, wanted at least two, which tell how long a bar is", d->path, d->file.count,
+                         d->file.count == 1 ? "" : "s");
+    }
+    return 0;
 }
 
 /* All bars into one memory, which a research worker may be given. */
