@@ -22,8 +22,15 @@ static const struct instrument *instrument_of(const struct gate_facts *f, const 
     return &f->instruments[p->instrument];
 }
 
-/* The price an order is valued at: its limit, or the last price for market orders. */
+/* The price an order is asked for: its limit, or the last price for market orders. */
 static int64_t price_of(const struct gate_facts *f, const struct proposal *p) { return p->worst_ticks != 0 ? p->worst_ticks : f->price_ticks; }
+
+/* The price an order's size is valued at, worst case: a buy fills at its limit or below; a sell fills at its limit or above,
+ * so a low one says nothing and the last price stands in. */
+static int64_t value_price(int64_t limit_ticks, int64_t last_ticks, int64_t lots) {
+    return limit_ticks == 0 || (lots < 0 && last_ticks > limit_ticks) ? last_ticks : limit_ticks;
+}
+static int64_t value_price_of(const struct gate_facts *f, const struct proposal *p) { return value_price(p->worst_ticks, f->price_ticks, p->lots); }
 
 /* |value| of lots at a price; INT64_MAX when it cannot be computed, which no limit allows. */
 static int64_t notional(const struct instrument *i, int64_t ticks, int64_t lots) {
@@ -83,8 +90,8 @@ static int shrink(const struct gate_facts *f, const struct proposal *p, int64_t 
     if (f->risk->oversize != OVERSIZE_SHRINK || room <= 0) {
         return refuse(reason, found, allowed, value, limit);
     }
-    int64_t one = max64(notional(i, price_of(f, p), 1), 1), fit = room / one;
-    while (fit > 0 && notional(i, price_of(f, p), fit) > room) {
+    int64_t one = max64(notional(i, value_price_of(f, p), 1), 1), fit = room / one;
+    while (fit > 0 && notional(i, value_price_of(f, p), fit) > room) {
         fit--; /* rounding of a single lot */
     }
     if (fit < i->quantity_min_lots || fit >= abs64(*lots)) {
@@ -197,7 +204,7 @@ static int ask_position_count(const struct gate_facts *f, const struct proposal 
 
 static int ask_trade_size(const struct gate_facts *f, const struct proposal *p, int64_t *lots, int64_t *value, int64_t *limit) {
     int64_t allowed = limit_of(f->risk->trade_notional_max_e8, f->risk->trade_fraction_max_ppm, agent_equity(f, p));
-    int64_t found = notional(instrument_of(f, p), price_of(f, p), *lots);
+    int64_t found = notional(instrument_of(f, p), value_price_of(f, p), *lots);
     if (found == INT64_MAX) {
         return refuse(REASON_TRADE_SIZE, found, allowed, value, limit); /* more than can be counted: also where nothing limits it */
     }
@@ -216,7 +223,7 @@ static int64_t instrument_exposure(const struct gate_facts *f, uint16_t instrume
     for (uint32_t i = 0; i < f->order_count; i++) {
         const struct order *o = &f->orders[i];
         if (o->instrument == instrument && is_entry(o) && (agent < 0 || o->agent == agent)) {
-            int64_t ticks = o->limit_ticks != 0 ? o->limit_ticks : f->price_ticks;
+            int64_t ticks = value_price(o->limit_ticks, f->price_ticks, o->lots);
             sum = add_saturated(sum, notional(&f->instruments[instrument], ticks, open_lots(o)));
         }
     }
@@ -224,7 +231,7 @@ static int64_t instrument_exposure(const struct gate_facts *f, uint16_t instrume
 }
 
 static int ask_position_max(const struct gate_facts *f, const struct proposal *p, int64_t *lots, int64_t *value, int64_t *limit) {
-    int64_t more = notional(instrument_of(f, p), price_of(f, p), *lots);
+    int64_t more = notional(instrument_of(f, p), value_price_of(f, p), *lots);
     int64_t own = instrument_exposure(f, p->instrument, p->agent), all = instrument_exposure(f, p->instrument, -1);
     int64_t own_max = limit_of(f->risk->position_notional_max_e8, f->risk->position_fraction_max_ppm, agent_equity(f, p));
     int64_t all_max = limit_of(f->risk->position_notional_max_e8, f->risk->position_fraction_max_ppm, f->book->equity_e8);
@@ -233,7 +240,7 @@ static int ask_position_max(const struct gate_facts *f, const struct proposal *p
         if (reason != REASON_NONE) {
             return reason;
         }
-        more = notional(instrument_of(f, p), price_of(f, p), *lots); /* what is left has to fit the account as well */
+        more = notional(instrument_of(f, p), value_price_of(f, p), *lots); /* what is left has to fit the account as well */
     }
     if (add_saturated(all, more) > all_max) {
         return shrink(f, p, lots, add_saturated(all, more), all_max, all_max - all, REASON_POSITION_MAX, value, limit);
@@ -280,7 +287,7 @@ static int64_t money_tied(const struct gate_facts *f, const struct proposal *p, 
     for (uint32_t i = 0; i < f->order_count; i++) {
         const struct order *o = &f->orders[i];
         if (is_entry(o) && (agent < 0 || o->agent == agent)) {
-            int64_t ticks = o->limit_ticks != 0 ? o->limit_ticks : o->instrument == p->instrument ? f->price_ticks : o->mark_ticks;
+            int64_t ticks = value_price(o->limit_ticks, o->instrument == p->instrument ? f->price_ticks : o->mark_ticks, o->lots);
             sum = add_saturated(sum, requirement(&f->instruments[o->instrument], ticks, open_lots(o)));
         }
     }
@@ -289,7 +296,7 @@ static int64_t money_tied(const struct gate_facts *f, const struct proposal *p, 
 
 static int ask_buying_power(const struct gate_facts *f, const struct proposal *p, int64_t *lots, int64_t *value, int64_t *limit) {
     const struct instrument *i = instrument_of(f, p);
-    int64_t ticks = price_of(f, p), fee = 0;
+    int64_t ticks = value_price_of(f, p), fee = 0;
     int64_t more = requirement(i, ticks, *lots);
     if (instrument_fee(i, notional(i, ticks, *lots), *lots, false, &fee)) {
         fee = INT64_MAX;

@@ -277,6 +277,36 @@ static void test_edges_of_sizes(void **state) {
     EXPECT(POSITION_MAX, 0);
 }
 
+/* Without this a strategy could sell any size: "at 1 or better" is worth next to nothing, and fills at the market. */
+static void test_a_sell_below_the_market_counts_at_the_market(void **state) {
+    (void)state;
+    struct world *w = made_world();
+    w->proposal.lots = -10;
+    w->proposal.worst_ticks = 1;
+    w->proposal.stop_ticks = 110;
+    w->risk.trade_notional_max_e8 = 1000 * E8;
+    EXPECT(NONE, -10);
+    w->risk.trade_notional_max_e8--;
+    EXPECT(TRADE_SIZE, 0);
+    w->risk.trade_notional_max_e8 = 0;
+    w->risk.position_notional_max_e8 = 2000 * E8;
+    ordered(w, 3, PURPOSE_ENTRY, ORDER_ACKED, -10, 1);
+    EXPECT(NONE, -10);
+    w->risk.position_notional_max_e8--;
+    EXPECT(POSITION_MAX, 0);
+    w->risk.position_notional_max_e8 = 0;
+    w->proposal.lots = -90;
+    EXPECT(NONE, -90);
+    w->proposal.lots = -91;
+    EXPECT(BUYING_POWER, 0);
+    w->proposal.worst_ticks = 120; /* above the market it counts at its limit */
+    w->proposal.stop_ticks = 130;
+    w->proposal.lots = -75;
+    EXPECT(NONE, -75);
+    w->proposal.lots = -76;
+    EXPECT(BUYING_POWER, 0);
+}
+
 static void test_edges_of_minimums(void **state) {
     (void)state;
     struct world *w = made_world();
@@ -545,6 +575,8 @@ static int128 cap_of(int64_t money, int64_t ppm, int128 base) {
     int128 part = base > 0 ? base * ppm / 1000000 : 0;
     return money && ppm ? (money < part ? money : part) : money ? money : ppm ? part : -1;
 }
+/* A sell below the market is worth what the market gives for it. */
+static int64_t counted_at(int64_t limit, int64_t last, int64_t lots) { return limit == 0 || (lots < 0 && limit < last) ? last : limit; }
 static bool fresh_entry(const struct order *o) { return o->purpose == PURPOSE_ENTRY; }
 
 /* What is held and ordered of an instrument (-1: of all, as money tied) by an agent (-1: by all). */
@@ -559,7 +591,7 @@ static int128 exposed(const struct world *w, int instrument, int agent, bool tie
     for (uint32_t k = 0; k < w->facts.order_count; k++) {
         const struct order *o = &w->orders[k];
         if (fresh_entry(o) && (tied || o->instrument == instrument) && (agent < 0 || o->agent == agent)) {
-            int64_t ticks = o->limit_ticks ? o->limit_ticks : o->instrument == instrument ? w->facts.price_ticks : o->mark_ticks;
+            int64_t ticks = counted_at(o->limit_ticks, o->instrument == instrument ? w->facts.price_ticks : o->mark_ticks, o->lots);
             int64_t left = o->lots - o->filled_lots;
             sum += tied ? tied_by(w, o->instrument, ticks, left) : value_of(w, o->instrument, ticks, left);
         }
@@ -629,7 +661,7 @@ static int blocked(const struct world *w) {
 static int64_t largest(const struct world *w, int *why) {
     const struct proposal *p = &w->proposal;
     const struct risk_policy *r = &w->risk;
-    int64_t price = p->worst_ticks ? p->worst_ticks : w->facts.price_ticks, lots = p->lots < 0 ? -p->lots : p->lots;
+    int64_t price = counted_at(p->worst_ticks, w->facts.price_ticks, p->lots), lots = p->lots < 0 ? -p->lots : p->lots;
     int128 own = exposed(w, p->instrument, p->agent, false), all = exposed(w, p->instrument, -1, false);
     int128 caps[3] = {cap_of(r->trade_notional_max_e8, r->trade_fraction_max_ppm, own_equity(w, p->agent)),
                       cap_of(r->position_notional_max_e8, r->position_fraction_max_ppm, own_equity(w, p->agent)),
@@ -652,14 +684,14 @@ static int64_t largest(const struct world *w, int *why) {
 
 static int oracle(const struct world *w, int64_t *lots) {
     const struct proposal *p = &w->proposal;
-    int64_t price = p->worst_ticks ? p->worst_ticks : w->facts.price_ticks;
+    int64_t price = counted_at(p->worst_ticks, w->facts.price_ticks, p->lots), asked = p->worst_ticks ? p->worst_ticks : w->facts.price_ticks;
     int why = blocked(w);
     *lots = 0;
     int64_t fits = why ? 0 : largest(w, &why);
     if (why) { return why; }
     if (opposite(w)) { return REASON_OPPOSITE_SIDE; }
     const struct instrument *i = &w->instruments[p->instrument];
-    if (fits < i->quantity_min_lots || value_of(w, p->instrument, price, fits) < i->notional_min_e8) { return REASON_ORDER_MINIMUM; }
+    if (fits < i->quantity_min_lots || value_of(w, p->instrument, asked, fits) < i->notional_min_e8) { return REASON_ORDER_MINIMUM; }
     int128 more = tied_by(w, p->instrument, price, fits) + fee_of(w, p->instrument, price, fits);
     if (exposed(w, p->instrument, p->agent, true) + more > own_equity(w, p->agent) || exposed(w, p->instrument, -1, true) + more > w->book.equity_e8) {
         return REASON_BUYING_POWER;
@@ -730,6 +762,7 @@ int main(void) {
         cmocka_unit_test(test_edges_of_market_entries_and_shorts),
         cmocka_unit_test(test_edges_of_counts),
         cmocka_unit_test(test_edges_of_sizes),
+        cmocka_unit_test(test_a_sell_below_the_market_counts_at_the_market),
         cmocka_unit_test(test_edges_of_minimums),
         cmocka_unit_test(test_edges_of_buying_power),
         cmocka_unit_test(test_edges_of_losses),

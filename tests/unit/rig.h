@@ -66,7 +66,7 @@ struct rig {
 
 static inline void rig_require(bool holds, const char *what, int line) {
     if (!holds) {
-        fprintf(stderr, "rig.h:%d: %s\n", line, what);
+        fprintf(stderr, "line %d: %s does not hold\n", line, what);
         abort();
     }
 }
