@@ -14,7 +14,7 @@
 
 const struct cli_command cli_commands[] = {
     {"backtest", cmd_backtest,
-     "--strategy F.so [--param k=v ...] [--strategy ...] --data F.csv[.gz] [--symbol NAME] [--instrument ROW] [--data ...]\n"
+     "--strategy F.so [--param k=v ...] [--strategy ...] --data F.csv[.gz]|generate:bars=N,seed=N [--symbol NAME] [--instrument ROW] [--data ...]\n"
      "         [--policy DIR] [--cash N] [--fee-bps N] [--isolation slot|jail] [--report DIR] [--home DIR] [--json]",
      "run strategies over bar files, through the jail and the gate, to an exact result"},
     {"check", cmd_check, "[--policy DIR] [--schema] [--json]", "read the policy files and print what they enforce"},

@@ -11,7 +11,9 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "execute/option.h"
 
+#define GENERATE "generate:"
 #define CASH_DEFAULT (INT64_C(100000) * E8)
 
 void setup_init(struct setup *s) {
@@ -251,6 +253,29 @@ static int row_only(struct setup *s, const struct setup_data *d, struct instrume
     return code;
 }
 
+/* "generate:bars=200000,seed=5": the embedded generator in place of a file. */
+struct generate_text {
+    int64_t bars, seed, decimals, price, step, start, seconds;
+};
+
+static int generated(struct setup_data *d, struct instrument *i, struct error *error) {
+    static const struct option_key keys[] = {
+        {"bars", OPTION_INT, offsetof(struct generate_text, bars), sizeof(int64_t), 1, 1 << 26, NULL},
+        {"seed", OPTION_INT, offsetof(struct generate_text, seed), sizeof(int64_t), 0, INT64_MAX, NULL},
+        {"decimals", OPTION_INT, offsetof(struct generate_text, decimals), sizeof(int64_t), 0, 8, NULL},
+        {"price", OPTION_INT, offsetof(struct generate_text, price), sizeof(int64_t), 1, INT64_C(1) << 50, NULL},
+        {"step", OPTION_INT, offsetof(struct generate_text, step), sizeof(int64_t), 1, INT64_C(1) << 40, NULL},
+        {"start", OPTION_INT, offsetof(struct generate_text, start), sizeof(int64_t), 0, INT64_C(4000000000), NULL},
+        {"seconds", OPTION_INT, offsetof(struct generate_text, seconds), sizeof(int64_t), 1, 86400, NULL},
+    };
+    struct generate_text text = {.bars = 100000, .seed = 1, .decimals = 2, .price = 10000, .step = 20, .start = 1672531200, .seconds = 60};
+    int code = options_read("generate", d->path + strlen(GENERATE), keys, sizeof(keys) / sizeof(keys[0]), &text, error);
+    struct generate_options options = {.seed = (uint64_t)text.seed, .count = (size_t)text.bars, .start_ns = text.start * NS_PER_S,
+                                       .timeframe_ns = text.seconds * NS_PER_S, .price_ticks = text.price,
+                                       .price_decimals = (int32_t)text.decimals, .step_ticks = text.step};
+    return code ? code : bar_file_generate(&d->file, &options, i, error);
+}
+
 static int data_load(struct setup *s, uint32_t index, struct error *error) {
     struct setup_data *d = &s->data[index];
     struct instrument *i = &s->job->instruments[index];
@@ -264,7 +289,7 @@ static int data_load(struct setup *s, uint32_t index, struct error *error) {
     if (!d->path) {
         return row_only(s, d, i, error);
     }
-    int code = bar_file_read(&d->file, d->path, i, error);
+    int code = strncmp(d->path, GENERATE, strlen(GENERATE)) == 0 ? generated(d, i, error) : bar_file_read(&d->file, d->path, i, error);
     if (code) {
         return code;
     }
