@@ -13,6 +13,7 @@ DATA = pathlib.Path(os.environ.get("BULKHEAD_DATA", ROOT.parent / "shared/data")
 SANITIZED = bool(os.environ.get("SAN"))
 PROGRAM = BUILD / "bin/bulkhead"
 OPEN = ROOT / "policy/profiles/open"
+PATIENT = ROOT / "tests/flow/patient"  # deadlines that a loaded machine does not miss
 HOME = tempfile.TemporaryDirectory(prefix="bulkhead-home-")  # run files go there, and with it
 os.environ["BULKHEAD_HOME"] = HOME.name
 sys.path.insert(0, str(ROOT / "tests/flow"))

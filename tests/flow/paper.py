@@ -18,7 +18,7 @@ CANDIDATE = ["--candidate", *AGENT[1:]]
 
 
 def words(home, *more, speed=0):
-    return ["run", "--home", HOME / home, "--mode", "paper", "--quiet", "--json", "--cash", "100000", "--venue", "paper", "--feed",
+    return ["run", "--home", HOME / home, "--mode", "paper", "--quiet", "--json", "--policy", flow.PATIENT, "--cash", "100000", "--venue", "paper", "--feed",
             f"sim:seed=5,speed={speed},bar_ms=60000", *AGENT, *more]
 
 
@@ -77,7 +77,7 @@ def damage_is_seen():
 
 
 def dry_run_sends_nothing():
-    got = json.loads(flow.run("run", "--home", HOME / "dry", "--quiet", "--json", "--cash", "100000", "--feed",
+    got = json.loads(flow.run("run", "--home", HOME / "dry", "--policy", flow.PATIENT, "--quiet", "--json", "--cash", "100000", "--feed",
                               "sim:seed=5,speed=0,bar_ms=60000", *AGENT, "--turns", 200))
     assert got["mode"] == "dry-run" and got["fills"] == 0 and got["equity"] == "100000.00000000", got
     assert got.get("no_trade_reason"), "a run without a trade does not say why"
