@@ -180,8 +180,9 @@ static void ring(struct engine *e, struct seat *s, uint64_t sequence, uint32_t e
         seat_lag(s, sequence);
     } else {
         publish(e, s);
-        if (seat_ring(s, sequence, wanted) && e->options.clock_ns) {
-            s->rung_ns = e->options.clock_ns();
+        int64_t now = e->options.clock_ns ? e->options.clock_ns() : 0;
+        if (seat_ring(s, sequence, wanted)) {
+            s->rung_ns = now;
         }
     }
     if (!s->alive) {
