@@ -108,13 +108,22 @@ static void signal_event(struct run *r) {
 
 /* ---- one round ------------------------------------------------------------------------------------------------------------------------------ */
 
+/* Has any account, of candidates too, an order that is not with its venue yet? */
+static bool orders_leaving(const struct engine *e) {
+    for (uint32_t n = 0; n < e->account_count; n++) {
+        const struct order_table *t = &e->accounts[n]->orders;
+        for (uint32_t i = 0; i < t->count; i++) {
+            if (t->open[i].state <= ORDER_SENT) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* An unpaced feed goes on when everything of the turn before is done; a paced one waits for nobody. */
 static bool feed_blocked(const struct run *r) {
-    const struct order_table *t = &r->engine->accounts[0]->orders;
-    bool blocked = false;
-    for (uint32_t i = 0; i < t->count; i++) {
-        blocked = blocked || t->open[i].state <= ORDER_SENT;
-    }
+    bool blocked = orders_leaving(r->engine);
     for (uint32_t i = 0; i < r->engine->seat_count; i++) {
         blocked = blocked || r->engine->seats[i].asked;
     }
@@ -281,11 +290,7 @@ static void settle(struct run *r) {
     int64_t start = clock_monotonic_ns();
     bool waiting = true;
     while (waiting && clock_monotonic_ns() - start < NS_PER_S) {
-        waiting = false;
-        const struct order_table *t = &r->engine->accounts[0]->orders;
-        for (uint32_t i = 0; i < t->count; i++) {
-            waiting = waiting || t->open[i].state == ORDER_NEW || t->open[i].state == ORDER_SENT;
-        }
+        waiting = orders_leaving(r->engine);
         for (uint32_t i = 0; i < r->engine->seat_count; i++) {
             waiting = waiting || r->engine->seats[i].asked;
         }

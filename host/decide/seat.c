@@ -241,8 +241,9 @@ int seat_collect(struct seat *s, int64_t timeout_ns, bool kill_late) {
         return -1;
     }
     s->asked = false;
-    s->turns++;
-    return answer_copy(s);
+    int taken = answer_copy(s);
+    s->turns += taken > 0; /* as in a replay, where an answer that ended the slot is not given again */
+    return taken;
 }
 
 int64_t seat_save(struct seat *s, void *bytes, size_t max, int64_t timeout_ns) {
