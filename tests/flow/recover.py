@@ -26,8 +26,9 @@ def agree(stage, summary, lots_max=100):
 
 
 def trade(stage, turns, params=("fast=2", "slow=4", "side=both"), direct=False):
-    """Some turns of trading; then a quiet host that asks for what is left. Returns what the quiet one said."""
+    """Some turns of trading, and the same from the tape; then a quiet host that asks for what is left. Returns what that one said."""
     stage.host("--turns", turns, params=params, direct=direct).end(seconds=60)
+    flow.run("replay", "--home", stage.home, "--compare")
     stage.wire.hook = None
     summary = stage.host("--turns", 20, params=QUIET, direct=direct).end(seconds=60)
     agree(stage, summary)
