@@ -25,13 +25,13 @@ def agree(stage, summary, lots_max=100):
     assert not problems, "\n".join(problems)
 
 
-def trade(stage, turns, params=("fast=2", "slow=4", "side=both"), direct=False):
+def trade(stage, turns, params=("fast=2", "slow=4", "side=both"), direct=False, lots_max=100):
     """Some turns of trading, and the same from the tape; then a quiet host that asks for what is left. Returns what that one said."""
     stage.host("--turns", turns, params=params, direct=direct).end(seconds=60)
     flow.run("replay", "--home", stage.home, "--compare")
     stage.wire.hook = None
     summary = stage.host("--turns", 20, params=QUIET, direct=direct).end(seconds=60)
-    agree(stage, summary)
+    agree(stage, summary, lots_max)
     return summary
 
 
@@ -121,7 +121,7 @@ def boot_order():
                     seen.append(word)
             return not (b':"absent"' in line and seen.count("absent") <= 2)  # two answers are lost
         stage.wire.hook = watch
-        trade(stage, 40)
+        trade(stage, 40, ("fast=2", "slow=4", "side=both", "tag=other"), lots_max=200)  # a position that waits for nothing of its own
         before = seen[:seen.index("order")]
         assert before.count("absent") >= 3 and "positions_end" in before, f"too early: {before}"
         assert before.count("bar") > 20, "there was no market to be tempted by"
