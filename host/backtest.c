@@ -116,12 +116,15 @@ static void ahead_open(struct ahead *a, struct backtest *b) {
 
 static void ahead_run(struct ahead *a) {
     struct engine *e = a->engine;
-    e->idle = ahead_idle;
+    e->idle = a->convert ? ahead_idle : NULL; /* called directly the agents leave no time to use */
     e->idle_context = a;
     while (a->more[a->current] && !e->failed) {
         const struct bar_turn *t = &a->turns[a->current];
         a->bars += t->count;
         engine_bars(e, t, a->convert ? a->converted[a->current] : NULL);
+        if (!a->convert) {
+            ahead_fetch(a, a->current ^ 1u);
+        }
         a->current ^= 1u;
     }
     e->idle = NULL;

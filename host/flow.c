@@ -72,6 +72,7 @@ int engine_account_add(struct engine *e, struct arena *arena, const char *name, 
     a->index = (uint16_t)e->account_count;
     snprintf(a->name, sizeof(a->name), "%s", name);
     portfolio_init(&a->book, deposits_e8);
+    a->view = (struct seat_view){.book = &a->book, .wishes = a->wishes, .instruments = e->options.instruments, .orders = a->orders.open};
     a->peak_told_e8 = deposits_e8;
     e->accounts[e->account_count] = a;
     return (int)e->account_count++;
@@ -80,6 +81,7 @@ int engine_account_add(struct engine *e, struct arena *arena, const char *name, 
 void engine_account_venue(struct engine *e, uint16_t account, const struct venue_vtable *vtable, struct venue *venue) {
     e->accounts[account]->vtable = vtable;
     e->accounts[account]->venue = venue;
+    e->accounts[account]->matcher = vtable == &match_venue ? match_venue_matcher(venue) : NULL;
 }
 
 /* An agent that the journal knows keeps its place in the book. */
@@ -160,15 +162,15 @@ static void publish(struct engine *e, struct seat *s) {
     if (!s->book_changed && !s->marks_changed && !s->limits_changed) {
         return;
     }
-    const struct account *a = e->accounts[s->account];
-    struct seat_view view = {.book = &a->book, .wishes = a->wishes, .instruments = e->options.instruments,
-                             .orders = a->orders.open, .order_count = a->orders.count};
+    struct account *a = e->accounts[s->account];
     struct agent_limits limits;
+    a->view.order_count = a->orders.count;
     if (s->limits_changed) {
         limits = limits_of(e);
-        view.limits = &limits;
+        a->view.limits = &limits;
     }
-    seat_publish(s, &view);
+    seat_publish(s, &a->view);
+    a->view.limits = NULL;
 }
 
 static void ring(struct engine *e, struct seat *s, uint64_t sequence, uint32_t events) {
@@ -326,10 +328,9 @@ static void day_check(struct engine *e) {
 
 /* The bar reaches an account's venue; nothing happens there when nothing is open. */
 static void bar_to_venue(struct account *a, const struct bar_turn *t, uint32_t k) {
-    if (a->vtable == &match_venue) {
-        struct matcher *m = match_venue_matcher(a->venue);
-        if (!matcher_idle(m)) {
-            matcher_on_bar(m, t->instrument[k], t->bar[k], t->close_ns);
+    if (a->matcher) {
+        if (!matcher_idle(a->matcher)) {
+            matcher_on_bar(a->matcher, t->instrument[k], t->bar[k], t->close_ns);
         }
     } else if (a->vtable->flags & VENUE_NEEDS_MARKET) {
         struct venue_market event = {.kind = VENUE_BAR, .after_gap = t->after_gap[k], .instrument = t->instrument[k],

@@ -30,6 +30,7 @@ struct account {
     uint8_t differed;                /* comparisons in a row that an order on its way may explain */
     const struct venue_vtable *vtable;
     struct venue *venue;
+    struct matcher *matcher;         /* of the venue when that is match_venue: bars need no call while it is idle */
     struct order_table orders;
     bool replan[POSITIONS_MAX];      /* the position waits for its old orders to end */
     int32_t closing[POSITIONS_MAX];  /* the same, to be closed by the host for this reason */
@@ -37,6 +38,7 @@ struct account {
     struct order ended[ORDERS_ENDED_MAX]; /* the last ones, round robin */
     struct wish wishes[POSITIONS_MAX];
     struct book book;
+    struct seat_view view;           /* what its agents' pages are made of; orders and limits are set when one is made */
     uint64_t fill_ids[2][FILL_IDS_MAX / 2]; /* hashes of venue fill ids already applied: the newer and the older ones */
     uint64_t fill_id_count;          /* in the newer half */
     uint32_t fill_ids_newer;

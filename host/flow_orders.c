@@ -27,6 +27,17 @@ static void refusal_count(struct engine *e, const struct account *a, int reason)
     }
 }
 
+/* Text of a wish into zeroed bytes; wish_form() has looked at every character but those of malformed wishes. */
+static void text_take(char *to, const char *from, size_t size, enum body_wish_outcome outcome) {
+    if (outcome != BODY_WISH_MALFORMED) {
+        memcpy(to, from, strnlen(from, size - 1));
+        return;
+    }
+    for (size_t i = 0; i + 1 < size && from[i] != '\0'; i++) {
+        to[i] = from[i] >= ' ' && from[i] < 127 ? from[i] : '?';
+    }
+}
+
 static uint64_t wish_record(struct engine *e, const struct account *a, int position, const struct agent_wish *raw,
                             const struct wish *w, enum body_wish_outcome outcome, int reason) {
     struct body_wish body = {.wish_id = raw->wish_id, .outcome = outcome, .reason = reason};
@@ -41,12 +52,8 @@ static uint64_t wish_record(struct engine *e, const struct account *a, int posit
         body.probability_lb_ppm = w->probability_lb_ppm;
         body.trigger_id = w->trigger_id;
     }
-    for (size_t i = 0; i + 1 < sizeof(body.tag) && raw->tag[i] != '\0'; i++) {
-        body.tag[i] = raw->tag[i] >= ' ' && raw->tag[i] < 127 ? raw->tag[i] : '?';
-    }
-    for (size_t i = 0; i + 1 < sizeof(body.text) && raw->reason[i] != '\0'; i++) {
-        body.text[i] = raw->reason[i] >= ' ' && raw->reason[i] < 127 ? raw->reason[i] : '?';
-    }
+    text_take(body.tag, raw->tag, sizeof(body.tag), outcome);
+    text_take(body.text, raw->reason, sizeof(body.text), outcome);
     struct record record;
     record_fill(&record, RECORD_WISH, e->now_ns, &body, sizeof(body));
     if (position >= 0) {

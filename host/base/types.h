@@ -181,13 +181,14 @@ struct position {
     int64_t working_sell_lots; /* >= 0 */
     int64_t stop_ticks, target_ticks;
     int64_t mark_ticks;        /* last price used for the value */
-    int64_t value_e8;          /* signed notional at mark_ticks */
     int64_t mae_e8, mfe_e8;    /* worst and best unrealised since opened, mae <= 0 <= mfe */
+    int64_t value_e8;          /* signed notional at mark_ticks; not beside it: two stores, not a wide one across cache lines */
     int64_t opened_ns;
     int64_t trade_realised_e8; /* of the current round trip so far */
     int64_t trade_fees_e8;
     int64_t trade_peak_lots;   /* largest absolute size of the current round trip */
     int64_t entry_ticks;       /* of the first fill of the current round trip */
+    int64_t tick_lots, tick_value_e8; /* money of one tick of this many lots, where that is whole: marks need no division */
     int64_t lowest_ticks, highest_ticks; /* range since the last fill: only a new extreme can move MAE or MFE */
     uint64_t wish_id;          /* last decision about it */
     uint64_t stop_wish_id;     /* the wish that stop and target belong to: the one they spend */

@@ -100,6 +100,7 @@ struct seat {
     uint32_t fill_count;
     uint32_t position_count;
     uint16_t positions[AGENT_POSITIONS_MAX]; /* book indices, in the order the agent sees them */
+    int64_t mae_told_e8[AGENT_POSITIONS_MAX], mfe_told_e8[AGENT_POSITIONS_MAX]; /* as its page has them */
     struct agent_fill fills[SEAT_FILLS_MAX]; /* waiting for the next ring */
     int32_t answer_count;      /* wishes copied out of the last answer */
     struct agent_wish answer[AGENT_WISHES_MAX];

@@ -46,10 +46,18 @@ void seat_queue_fill(struct seat *s, const struct instrument *i, const struct po
     s->book_changed = true;
 }
 
-static void publish_marks(struct agent_position *to, const struct position *p) {
+/* Of an open position, after a mark: its extremes seldom move. */
+static void publish_marks(struct seat *s, uint32_t index, const struct position *p) {
+    struct agent_position *to = &s->private_memory->positions[index];
     to->unrealised = money_double(p->value_e8 - p->cost_e8);
-    to->mae = money_double(p->mae_e8);
-    to->mfe = money_double(p->mfe_e8);
+    if (s->mae_told_e8[index] != p->mae_e8) {
+        s->mae_told_e8[index] = p->mae_e8;
+        to->mae = money_double(p->mae_e8);
+    }
+    if (s->mfe_told_e8[index] != p->mfe_e8) {
+        s->mfe_told_e8[index] = p->mfe_e8;
+        to->mfe = money_double(p->mfe_e8);
+    }
 }
 
 /* cost / quantity as a price; exact money stays in the books, this is for looking at. */
@@ -74,7 +82,9 @@ static void publish_position(struct agent_position *to, const struct seat_view *
     to->stop = instrument_price(i, p->stop_ticks);
     to->target = instrument_price(i, p->target_ticks);
     to->opened_ns = p->opened_ns;
-    publish_marks(to, p);
+    to->unrealised = money_double(p->value_e8 - p->cost_e8);
+    to->mae = money_double(p->mae_e8);
+    to->mfe = money_double(p->mfe_e8);
 }
 
 static void publish_account(struct seat *s, const struct seat_view *v) {
@@ -83,8 +93,8 @@ static void publish_account(struct seat *s, const struct seat_view *v) {
     int64_t equity = a->budget_e8 + a->realised_e8 - a->fees_e8 + a->unrealised_e8;
     to->equity = money_double(equity);
     to->day_pnl = money_double(equity - a->day_start_equity_e8);
-    to->drawdown = a->equity_peak_e8 > 0 ? (double)(a->equity_peak_e8 - equity) / (double)a->equity_peak_e8 : 0.0;
-    to->drawdown = to->drawdown < 0 ? 0.0 : to->drawdown;
+    int64_t fall = a->equity_peak_e8 - equity;
+    to->drawdown = a->equity_peak_e8 > 0 && fall > 0 ? (double)fall / (double)a->equity_peak_e8 : 0.0;
 }
 
 static uint32_t order_phase(uint8_t state) { return state == ORDER_UNKNOWN ? 5u : state; }
@@ -112,8 +122,11 @@ static void publish_all(struct seat *s, const struct seat_view *v) {
     struct agent_book *to = &s->private_memory->book;
     int64_t cost = 0;
     for (uint32_t i = 0; i < s->position_count; i++) {
+        const struct position *p = &v->book->positions[s->positions[i]];
         publish_position(&s->private_memory->positions[i], v, s->positions[i]);
-        cost += v->book->positions[s->positions[i]].cost_e8;
+        s->mae_told_e8[i] = p->mae_e8;
+        s->mfe_told_e8[i] = p->mfe_e8;
+        cost += p->cost_e8;
     }
     to->cash = money_double(a->budget_e8 + a->realised_e8 - a->fees_e8 - cost);
     to->realised = money_double(a->realised_e8);
@@ -136,7 +149,7 @@ void seat_publish(struct seat *s, const struct seat_view *v) {
         for (uint32_t i = 0; i < s->position_count; i++) {
             const struct position *p = &v->book->positions[s->positions[i]];
             if (p->lots != 0) {
-                publish_marks(&s->private_memory->positions[i], p);
+                publish_marks(s, i, p);
             }
         }
     }

@@ -155,6 +155,22 @@ static void extremes_include(struct position *p, int64_t unrealised_e8) {
     }
 }
 
+/* Kept with the lots it was made for, so it can be old but never wrong; lots 0 = it is not whole. */
+static void tick_value_keep(struct position *p, const struct instrument *i) {
+    int64_t product;
+    bool whole = !__builtin_mul_overflow(p->lots, i->value_num, &product) && product % i->value_den == 0;
+    p->tick_lots = whole ? p->lots : 0;
+    p->tick_value_e8 = whole ? product / i->value_den : 0;
+}
+
+/* instrument_value() of the open lots. */
+static inline int position_value(const struct position *p, const struct instrument *i, int64_t ticks, int64_t *value_e8) {
+    if (p->tick_lots == p->lots && !__builtin_mul_overflow(ticks, p->tick_value_e8, value_e8)) {
+        return 0;
+    }
+    return instrument_value(i, ticks, p->lots, value_e8);
+}
+
 int portfolio_apply(struct book *b, const struct instrument *instruments, struct fill *f, struct trade *trade) {
     struct position *p = &b->positions[f->position];
     struct effect e;
@@ -197,10 +213,11 @@ int portfolio_apply(struct book *b, const struct instrument *instruments, struct
         trade_start(p, f);
         p->trade_peak_lots = abs64(p->lots);
     }
+    tick_value_keep(p, &instruments[f->instrument]);
     p->mark_ticks = f->price_ticks;
     p->lowest_ticks = INT64_MAX;
     p->highest_ticks = 0;
-    (void)instrument_value(&instruments[f->instrument], p->mark_ticks, p->lots, &p->value_e8);
+    (void)position_value(p, &instruments[f->instrument], p->mark_ticks, &p->value_e8);
     a->unrealised_e8 += (p->value_e8 - p->cost_e8) - unrealised_before;
     return closed;
 }
@@ -210,14 +227,14 @@ static int extremes_range(struct position *p, const struct instrument *i, int64_
     int64_t value;
     if (low < p->lowest_ticks) {
         p->lowest_ticks = low;
-        if (instrument_value(i, low, p->lots, &value)) {
+        if (position_value(p, i, low, &value)) {
             return ERROR_OVERFLOW;
         }
         extremes_include(p, value - p->cost_e8);
     }
     if (high > p->highest_ticks) {
         p->highest_ticks = high;
-        if (instrument_value(i, high, p->lots, &value)) {
+        if (position_value(p, i, high, &value)) {
             return ERROR_OVERFLOW;
         }
         extremes_include(p, value - p->cost_e8);
@@ -227,7 +244,7 @@ static int extremes_range(struct position *p, const struct instrument *i, int64_
 
 static int position_mark(struct book *b, const struct instrument *i, struct position *p, int64_t price, int64_t low, int64_t high) {
     int64_t value;
-    if (instrument_value(i, price, p->lots, &value) || extremes_range(p, i, low ? low : price, high ? high : price)) {
+    if (position_value(p, i, price, &value) || extremes_range(p, i, low ? low : price, high ? high : price)) {
         return ERROR_OVERFLOW;
     }
     b->agents[p->agent].unrealised_e8 += value - p->value_e8;

@@ -23,6 +23,11 @@ _Static_assert(offsetof(struct record, position) == 32, "canonical: position");
 _Static_assert(offsetof(struct record, body) == RECORD_HEAD, "canonical: body");
 _Static_assert(sizeof(struct record) == RECORD_MAX, "no padding");
 
+const void *record_bytes(const struct record *record, size_t *size) {
+    *size = record->body_size <= RECORD_BODY_MAX ? RECORD_HEAD + (size_t)record->body_size : 0;
+    return record;
+}
+
 size_t record_encode(const struct record *record, unsigned char out[RECORD_MAX]) {
     size_t size;
     const void *bytes = record_bytes(record, &size);

@@ -55,10 +55,7 @@ struct record {
 };
 
 /* Canonical bytes where they are: the head lies in memory as it is written (record.c asserts it). Size 0 as below. */
-static inline const void *record_bytes(const struct record *record, size_t *size) {
-    *size = record->body_size <= RECORD_BODY_MAX ? RECORD_HEAD + (size_t)record->body_size : 0;
-    return record;
-}
+const void *record_bytes(const struct record *record, size_t *size);
 /* Canonical bytes: returns their number (<= RECORD_MAX); 0, and nothing written, when body_size is above RECORD_BODY_MAX. */
 size_t record_encode(const struct record *record, unsigned char out[RECORD_MAX]);
 /* ERROR_FORMAT when the bytes are not exactly one record of a known kind. Body bytes beyond body_size are left as they were. */
