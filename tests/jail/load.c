@@ -130,7 +130,8 @@ static void desk_open(struct desk *d) {
     assert_int_equal(shared_memory_open(&d->market, SHARED_HOST_WRITES, market_size(&market), &d->error), 0);
     assert_int_equal(arena_init(&d->arena, engine_bytes(ACCOUNTS_MAX)), 0);
     d->risk = (struct risk_policy){.market_entry = true, .positions_max = 64, .orders_max = 64, .modifications_max = 20};
-    d->host = (struct host_policy){.active_deadline_ns = 10 * MS, .candidate_deadline_ns = 50 * MS, .intent_age_max_ns = 50 * MS};
+    /* deadlines that only the test of deadlines shortens: this is not about how busy the machine is with other things */
+    d->host = (struct host_policy){.active_deadline_ns = PATIENCE_NS, .candidate_deadline_ns = PATIENCE_NS, .intent_age_max_ns = 50 * MS};
     d->sink = (struct sink){.context = d, .append = desk_append, .submit = desk_submit};
     struct engine_options options = {.instruments = &d->instrument, .instrument_count = 1, .risk = &d->risk, .host = &d->host,
                                      .sink = &d->sink, .instance = "load", .timeframe_ns = WATCH_BAR_NS, .deadlines = true,
@@ -216,7 +217,7 @@ static void settle(struct desk *d) {
             }
             asked = asked || s->asked;
         }
-        assert_true(test_now_ns() - start < PATIENCE_NS);
+        assert_true(test_now_ns() - start < 2 * PATIENCE_NS);
         usleep(asked ? 20 : 0);
     }
 }
@@ -334,7 +335,6 @@ static void missed_turns_are_counted(uint32_t missed) {
     static struct desk d;
     desk_open(&d);
     uint32_t active = desk_add(&d, true, 0, "until", 0), slow = desk_add(&d, false, 10, "until", missed), other = desk_add(&d, false, 0, "until", 0);
-    d.host.candidate_deadline_ns = PATIENCE_NS;
     for (uint32_t n = 1; n < 10; n++) {
         turn(&d);
         settle(&d);
@@ -481,40 +481,51 @@ static void test_a_torn_bar_would_be_seen(void **state) {
 
 /* ---- deadlines ------------------------------------------------------------------------------------------------------------------------- */
 
-static void test_late_slots_are_ended_and_the_others_do_not_notice(void **state) {
-    (void)state;
+/* Sixty turns, two slots that stop answering. False: the machine was so busy that another one was late as well. */
+static bool late_slots_alone_are_ended(int64_t scale) {
     static struct desk d;
     desk_open(&d);
-    desk_add(&d, true, 0, "until", 0);
-    desk_add(&d, true, 20, "until", 0);  /* active, 10 ms */
-    desk_add(&d, false, 0, "until", 0);
-    desk_add(&d, false, 30, "until", 0); /* candidate, 50 ms */
-    desk_add(&d, false, 0, "until", 0);
+    d.host.active_deadline_ns = scale * 10 * MS;
+    d.host.candidate_deadline_ns = scale * 50 * MS;
+    for (uint32_t i = 0; i < 5; i++) { /* 0 and 1 are active, 1 and 3 go silent */
+        desk_add(&d, i < 2, i == 1 ? 20 : i == 3 ? 30 : 0, "until", 0);
+    }
     for (uint32_t n = 1; n <= 60; n++) {
         int64_t start = test_now_ns();
         turn(&d);
         int64_t decided = test_now_ns();
         settle(&d);
-        if (n == 20) {
-            assert_true(decided - start >= d.host.active_deadline_ns);
-            assert_int_equal(d.engine->seats[1].death.reason, REASON_SLOT_DEADLINE);
-        } else if (n == 30) {
-            print_message("# a candidate was ended %.1f ms after its bell\n", (double)(test_now_ns() - start) / 1e6);
-            assert_true(test_now_ns() - start >= d.host.candidate_deadline_ns);
-            assert_int_equal(d.engine->seats[3].death.reason, REASON_SLOT_DEADLINE);
+        assert_true(n != 20 || decided - start >= d.host.active_deadline_ns);
+        assert_true(n != 30 || test_now_ns() - start >= d.host.candidate_deadline_ns);
+        assert_false((d.engine->seats[1].alive && n >= 20) || (d.engine->seats[3].alive && n >= 30));
+        if (n == 20 || n == 30) {
+            print_message("# ended %.1f ms after its bell\n", (double)((n == 20 ? decided : test_now_ns()) - start) / 1e6);
         }
-        assert_int_equal(d.engine->seats[1].alive, n < 20);
-        assert_int_equal(d.engine->seats[3].alive, n < 30);
     }
-    assert_int_equal(d.deaths, 2);
-    assert_true(d.death_reasons[0] == REASON_SLOT_DEADLINE && d.death_reasons[1] == REASON_SLOT_DEADLINE);
-    for (uint32_t i = 0; i <= 4; i += 2) {
+    assert_int_equal(d.engine->seats[1].death.reason, REASON_SLOT_DEADLINE);
+    assert_int_equal(d.engine->seats[3].death.reason, REASON_SLOT_DEADLINE);
+    bool undisturbed = d.deaths == 2;
+    for (uint32_t k = 0; k < d.deaths; k++) {
+        assert_int_equal(d.death_reasons[k], REASON_SLOT_DEADLINE);
+    }
+    for (uint32_t i = 0; i <= 4 && undisturbed; i += 2) {
         assert_int_equal(d.engine->seats[i].turns, 60);
         assert_int_equal(d.engine->seats[i].gaps, 0);
         assert_int_equal(d.seats[i].seen.torn, 0);
         assert_true(d.seats[i].seen.hash == due_hash(&d));
     }
     desk_close(&d);
+    return undisturbed;
+}
+
+static void test_late_slots_are_ended_and_the_others_do_not_notice(void **state) {
+    (void)state;
+    bool undisturbed = false;
+    for (int64_t scale = 1; scale <= 16 && !undisturbed; scale *= 4) {
+        undisturbed = late_slots_alone_are_ended(scale);
+        print_message("# deadlines of %d and %d ms: the others %s\n", (int)scale * 10, (int)scale * 50, undisturbed ? "did not notice" : "were late too");
+    }
+    assert_true(undisturbed);
 }
 
 /* ---- figures ------------------------------------------------------------------------------------------------------------------------------ */
@@ -549,7 +560,7 @@ static void test_latency_of_decisions(void **state) {
         for (uint32_t i = 0; i < desks[k].engine->seat_count; i++) {
             const struct seat *s = &desks[k].engine->seats[i];
             assert_int_equal(s->latency.count, s->turns); /* candidates are measured too */
-            assert_true(s->turns == 1000 || (!s->active && !s->alive));
+            assert_int_equal(s->turns, 1000);
         }
         latency_print(&desks[k]);
         desk_close(&desks[k]);
