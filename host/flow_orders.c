@@ -197,7 +197,7 @@ static struct gate_facts facts_of(const struct engine *e, const struct account *
 
 static uint64_t verdict_record(struct engine *e, const struct account *a, const struct proposal *p, const struct verdict *v, uint64_t wish_record_id) {
     struct body_verdict body = {.wish_id = p->wish_id, .asked_lots = p->lots, .allowed_lots = v->lots, .value = v->value,
-                                .limit = v->limit, .reason = v->reason, .rule = v->rule, .purpose = p->purpose, .assumed = v->assumed};
+                                .limit = v->limit, .reason = v->reason, .rule = v->rule, .purpose = p->purpose};
     struct record record;
     record_fill(&record, RECORD_VERDICT, e->now_ns, &body, sizeof(body));
     record_about(&record, a, p->position);
@@ -280,7 +280,7 @@ void flow_protect(struct engine *e, struct account *a, uint16_t position, int64_
 }
 
 /* What one order has to do next for this wish; lots 0 = nothing. */
-static struct proposal proposal_of(const struct engine *e, const struct account *a, uint16_t position) {
+static struct proposal proposal_of(const struct account *a, uint16_t position) {
     const struct position *p = &a->book.positions[position];
     const struct wish *w = &a->wishes[position];
     int64_t held = p->lots, wanted = w->target_lots;
@@ -288,15 +288,12 @@ static struct proposal proposal_of(const struct engine *e, const struct account 
     int64_t delta = turns ? -held : wanted - held;
     bool exits = held != 0 && (held > 0) != (delta > 0);
     struct proposal q = {.wish_id = w->id, .agent = p->agent, .instrument = p->instrument, .position = position,
-                         .purpose = exits ? PURPOSE_EXIT : PURPOSE_ENTRY, .lots = delta, .decided_ns = e->now_ns,
-                         .confidence_ppm = w->confidence_ppm, .expected_r_ppm = w->expected_r_ppm,
-                         .probability_lb_ppm = w->probability_lb_ppm, .trigger_id = w->trigger_id};
+                         .purpose = exits ? PURPOSE_EXIT : PURPOSE_ENTRY, .lots = delta};
     q.worst_ticks = turns ? 0 : w->worst_ticks; /* the worst price of a wish that turns is its entry's */
     q.expires_ns = w->ttl_ns != 0 ? w->decided_ns + w->ttl_ns : 0;
     if (!exits) {
         q.stop_ticks = w->stop_ticks;
         q.target_ticks = w->target_ticks;
-        q.has_stop = w->stop_ticks != 0;
     }
     return q;
 }
@@ -316,7 +313,7 @@ void flow_plan(struct engine *e, struct account *a, uint16_t position) {
         wish_spend(w, AGENT_END_CLOSED, REASON_WISH_EXIT);
         return;
     }
-    struct proposal q = proposal_of(e, a, position);
+    struct proposal q = proposal_of(a, position);
     bool same_side = p->lots != 0 && w->target_lots != 0 && (p->lots > 0) == (w->target_lots > 0);
     int64_t allowed = 0;
     if (q.lots != 0) {
@@ -348,7 +345,7 @@ void flow_close(struct engine *e, struct account *a, uint16_t position, int reas
     if (free && p->lots != 0) {
         wish_spend(w, reason == REASON_MAX_HOLD ? AGENT_END_MAX_HOLD : AGENT_END_FLATTEN, reason); /* the fold: with the order */
         struct proposal q = {.wish_id = w->id, .agent = p->agent, .instrument = p->instrument, .position = position,
-                             .purpose = PURPOSE_HOST, .lots = -p->lots, .decided_ns = e->now_ns};
+                             .purpose = PURPOSE_HOST, .lots = -p->lots};
         propose(e, a, &q, reason);
     }
 }

@@ -84,26 +84,19 @@ struct proposal {
     uint64_t wish_id;
     uint16_t agent, instrument, position;
     uint8_t purpose;           /* enum order_purpose */
-    bool has_stop;
     int64_t lots;              /* signed, never 0 */
     int64_t worst_ticks;       /* limit; 0 = market */
     int64_t stop_ticks;        /* 0 = none */
     int64_t target_ticks;      /* 0 = none */
     int64_t expires_ns;        /* 0 = never */
-    int64_t decided_ns;
-    int64_t confidence_ppm, expected_r_ppm, probability_lb_ppm;
-    uint64_t trigger_id;
-    char reason_text[REASON_MAX_BYTES];
 };
 
 /* The gate's answer: allowed lots (same sign as proposed, possibly fewer) or a refusal with the number that broke the limit. */
 struct verdict {
-    uint64_t verdict_id;
     int32_t reason;            /* enum reason; REASON_NONE = allowed */
     int32_t rule;              /* index of the rule that decided, -1 = none */
     int64_t lots;              /* allowed, 0 when refused */
     int64_t value, limit;      /* what was found and what is allowed, in the rule's unit */
-    bool assumed;              /* an assumed spread or depth stood in */
 };
 
 /* ---- orders ------------------------------------------------------------------------------------------------------------- */

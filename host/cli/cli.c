@@ -18,13 +18,19 @@ const struct cli_command cli_commands[] = {
      "         [--policy DIR] [--cash N] [--fee-bps N] [--isolation slot|jail] [--report DIR] [--home DIR] [--json]",
      "run strategies over bar files, through the jail and the gate, to an exact result"},
     {"check", cmd_check, "[--policy DIR] [--schema] [--json]", "read the policy files and print what they enforce"},
-    {"data", cmd_data, "verify|list|import FILE ... [--out FILE] [--json]", "look at bar files, name what is wrong with them"},
+    {"data", cmd_data, "verify FILE... [--instrument NAME] [--instruments FILE] [--json]\n"
+     "       bulkhead data list DIR|FILE... [--json]\n"
+     "       bulkhead data import FILE --out FILE [--json]", "look at bar files, name what is wrong with them"},
     {"inspect", cmd_inspect, "FILE.so ... [--policy DIR] [--json]", "read a strategy file without running it: identity, needs, reasons for refusal"},
-    {"journal", cmd_journal, "verify|tail|cat --home DIR [-n N] [--since SEQ] [--json]", "check the hash chain, show what happened"},
+    {"journal", cmd_journal, "verify|tail|cat [--home DIR|--run FILE] [-n N] [--since SEQ] [--json]", "check the hash chain, show what happened"},
     {"replay", cmd_replay, "[--home DIR] [--compare] [--json]", "run the strategies again on a run's tape and compare every answer and record"},
-    {"run", cmd_run, "--home DIR --strategy F.so [--candidate F.so ...] [--mode dry-run|paper] [--once] ...", "trade: on paper, against a venue plug-in"},
+    {"run", cmd_run, 
+     "--strategy F.so [--param k=v ...] [--strategy ...] [--candidate F.so ...] [--home DIR] [--mode dry-run|paper]\n"
+     "         [--venue NAME[:OPTIONS]] [--feed NAME[:OPTIONS]] [--data F.csv[.gz] ... [--interval-ms N]] [--symbol NAME]\n"
+     "         [--instrument ROW ...] [--policy DIR] [--cash N] [--fee-bps N] [--timeframe-ms N] [--once] [--turns N]\n"
+     "         [--duration SECONDS] [--clear-halt] [--quiet] [--json]", "trade: on paper, against a venue plug-in"},
     {"version", cmd_version, "[--full] [--json]", "version, build and what this machine offers"},
-    {"why", cmd_why, "ID|last --home DIR [--json]", "one chain: wish, verdict, order, fills, trade"},
+    {"why", cmd_why, "ID|last [--home DIR] [--json]", "one chain: wish, verdict, order, fills, trade"},
 };
 const size_t cli_command_count = sizeof(cli_commands) / sizeof(cli_commands[0]);
 

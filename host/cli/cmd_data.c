@@ -26,11 +26,6 @@
 #define FOLDER_DEPTH_MAX 8
 #define GAPS_SHOWN 20
 
-static const char usage[] =
-    "usage: bulkhead data verify FILE... [--instrument NAME] [--instruments FILE] [--json]\n"
-    "       bulkhead data list DIR|FILE... [--json]\n"
-    "       bulkhead data import FILE --out FILE [--json]\n";
-
 /* The command line. */
 struct request {
     const char *verb;
@@ -482,17 +477,10 @@ static int request_run(const struct request *request) {
     if (import && request->name_count == 1 && request->out != NULL) {
         return import_run(request);
     }
-    fputs(usage, stderr);
-    return error_exit_status(ERROR_USAGE);
+    return cli_usage("data", "wanted verify, list or import with its files, found", request->verb[0] ? request->verb : "nothing");
 }
 
 int cmd_data(int argc, char **argv) {
-    for (int n = 1; n < argc; n++) {
-        if (strcmp(argv[n], "--help") == 0 || strcmp(argv[n], "-h") == 0) {
-            fputs(usage, stdout);
-            return fflush(stdout) != 0 ? 1 : 0;
-        }
-    }
     struct request request = {.names = calloc((size_t)argc + 1, sizeof(char *))};
     int status = error_exit_status(ERROR_USAGE);
     if (request.names == NULL) {
@@ -501,7 +489,7 @@ int cmd_data(int argc, char **argv) {
     if (request_parse(&request, argc, argv)) {
         status = request_run(&request);
     } else {
-        fputs(usage, stderr);
+        cli_usage("data", NULL, NULL);
     }
     free(request.names);
     /* a report that did not reach its reader is a failure */

@@ -4,6 +4,7 @@
  *   journal verify [--home DIR] [--json]              every hash, table, trigger and index, and the tape; 2 none, 7 damaged
  *   journal tail   [--home DIR] [-n N] [--json]       the last N rows (20)
  *   journal cat    [--home DIR] [--since SEQ] [-n N]  rows in order; with --json one object a line
+ *   verify and cat with --run FILE instead of --home   the same for the run file of a backtest
  *   why ID|last    [--home DIR] [--json]              ID: order:12, fill:3, trade:1, wish:5, verdict:4, or an order's number
  *
  * `why` gathers the whole chain around any of its links and prints it in the order in which it happened:
@@ -23,6 +24,7 @@
 #include "cli/cli.h"
 #include "ledger/bodies.h"
 #include "ledger/journal.h"
+#include "ledger/ledger.h"
 #include "ledger/tape.h"
 
 #define TAIL_ROWS 20
@@ -34,6 +36,8 @@
 
 struct request {
     const char *word;
+    const char *run;       /* a run file instead of a home, NULL = none */
+    const char *bad;       /* the argument that was not understood */
     uint64_t count, since; /* 0 = not given */
     bool json;
     char home[PATH_BYTES];
@@ -60,6 +64,10 @@ static bool request_option(struct request *request, int argc, char **argv, int *
     if (strcmp(name, "--home") == 0) {
         return snprintf(request->home, sizeof request->home, "%s", value) < (int)sizeof request->home;
     }
+    if (strcmp(name, "--run") == 0) {
+        request->run = value;
+        return true;
+    }
     if (strcmp(name, "-n") == 0) {
         return number_parse(value, &request->count) && request->count > 0;
     }
@@ -73,8 +81,12 @@ static bool request_parse(struct request *request, int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] != '-' && request->word == NULL) {
             request->word = argv[i];
-        } else if (!request_option(request, argc, argv, &i)) {
-            return false;
+        } else {
+            request->bad = argv[i];
+            if (!request_option(request, argc, argv, &i)) {
+                return false;
+            }
+            request->bad = NULL;
         }
     }
     if (request->word == NULL) {
@@ -143,7 +155,10 @@ static cJSON *row_json(const struct journal_row *row) {
     json_number(object, "parent", record->parent);
     cJSON_AddStringToObject(object, "text", text);
     json_hex(object, "body", record->body, record->body_size);
-    json_hex(object, "hash", row->hash, HASH_BYTES);
+    static const unsigned char none[HASH_BYTES];
+    if (memcmp(row->hash, none, HASH_BYTES) != 0) { /* a run file has one hash for all */
+        json_hex(object, "hash", row->hash, HASH_BYTES);
+    }
     return object;
 }
 
@@ -160,6 +175,7 @@ static void json_line(cJSON *object) {
 /* ---- journal ------------------------------------------------------------------------------------------------------------- */
 
 struct printing {
+    const struct request *request;
     bool json;
     uint64_t left; /* rows still wanted */
 };
@@ -180,10 +196,17 @@ static int print_row(void *context, uint64_t sequence, const struct record *reco
     return 0;
 }
 
+static int print_run_row(void *context, uint64_t sequence, const struct record *record) {
+    static const unsigned char none[HASH_BYTES];
+    const struct request *request = ((const struct printing *)context)->request;
+    return sequence < request->since ? 0 : print_row(context, sequence, record, none);
+}
+
 static int journal_cat(const struct request *request) {
     struct error error = {0};
-    struct printing printing = {.json = request->json, .left = request->count > 0 ? request->count : UINT64_MAX};
-    int code = journal_read(request->path, request->since, print_row, &printing, &error);
+    struct printing printing = {.request = request, .json = request->json, .left = request->count > 0 ? request->count : UINT64_MAX};
+    int code = request->run ? runfile_read(request->run, print_run_row, &printing, &error)
+                            : journal_read(request->path, request->since, print_row, &printing, &error);
     return code < 0 ? cli_fail("journal", request->json, &error) : 0;
 }
 
@@ -238,7 +261,33 @@ static void verify_text(const struct journal_verified *seen, const struct error 
     }
 }
 
+static int count_run_row(void *context, uint64_t sequence, const struct record *record) {
+    (void)record;
+    *(uint64_t *)context = sequence;
+    return 0;
+}
+
+static int run_prove(const struct request *request) {
+    struct error error = {0};
+    uint64_t rows = 0;
+    if (runfile_read(request->run, count_run_row, &rows, &error) != 0) {
+        return cli_fail("journal", request->json, &error);
+    }
+    if (request->json) {
+        cJSON *object = cJSON_CreateObject();
+        cJSON_AddTrueToObject(object, "ok");
+        json_number(object, "rows", rows);
+        cli_print_json(object);
+    } else {
+        printf("run file: ok, %" PRIu64 " rows\n", rows);
+    }
+    return 0;
+}
+
 static int journal_prove(const struct request *request) {
+    if (request->run) {
+        return run_prove(request);
+    }
     struct journal_verified seen;
     struct error journal = {0}, tape = {0};
     uint64_t frames = 0;
@@ -266,14 +315,14 @@ int cmd_journal(int argc, char **argv) {
     } words[] = {{"verify", journal_prove}, {"tail", journal_tail}, {"cat", journal_cat}};
     struct request request;
     if (!request_parse(&request, argc, argv)) {
-        return cli_usage("journal", NULL, NULL);
+        return cli_usage("journal", request.bad ? "not an option of it, or its value is missing or wrong:" : "say verify, tail or cat", request.bad);
     }
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strcmp(request.word, words[i].word) == 0) {
+        if (strcmp(request.word, words[i].word) == 0 && !(request.run && words[i].run == journal_tail)) {
             return words[i].run(&request);
         }
     }
-    return cli_usage("journal", NULL, NULL);
+    return cli_usage("journal", request.run ? "a run file can be read by verify and cat, not by" : "wanted verify, tail or cat, found", request.word);
 }
 
 /* ---- why: gathering ------------------------------------------------------------------------------------------------------ */
@@ -452,7 +501,8 @@ int cmd_why(int argc, char **argv) {
     int kind = 0;
     uint64_t id = 0;
     if (!request_parse(&request, argc, argv) || (strcmp(request.word, "last") != 0 && !id_parse(request.word, &kind, &id))) {
-        return cli_usage("why", NULL, NULL);
+        return cli_usage("why", request.bad ? "not an option of it, or its value is missing or wrong:" : "wanted last, NUMBER or KIND:NUMBER such as trade:1, found",
+                         request.bad ? request.bad : request.word ? request.word : "nothing");
     }
     if (journal_reader_open(&chain.reader, request.path, &error) != 0) {
         return cli_fail("why", request.json, &error);

@@ -432,9 +432,7 @@ static void assumptions_tell(const struct setup *s, void (*tell)(void *context, 
     }
     tell(context, "signals on a bar's close fill in the next bar: market orders at its open, resting limits only when traded through");
     tell(context, "stop and target inside one bar: the stop; a stop that is gapped fills at the open, a target never better than asked");
-    snprintf(text, sizeof(text), "bars carry no spread: the policy's %lld ticks stand in where a rule asks for it",
-             (long long)s->policy.risk.assumed_spread_ticks);
-    tell(context, text);
+    tell(context, "bars carry no spread: market orders pay none");
     tell(context, "positions open at the end are marked at the last close, without fee, and are not in trades");
 }
 

@@ -29,7 +29,6 @@ struct risk_policy {
     int64_t ttl_ns;                    /* of entries that do not say */
     int64_t modifications_max;         /* of one wish */
     int64_t hold_max_ns;               /* 0 = none */
-    int64_t assumed_spread_ticks;
 };
 
 /* host.yaml. */

@@ -31,7 +31,6 @@ const struct config_key risk_keys[] = {
     CONFIG_PERCENT(RISK, drawdown_max_ppm, "loss.drawdown_max", 0, 1000000, "40%", "entries stop at this fall from the highest equity; 0% = none"),
     CONFIG_DURATION(RISK, day_start_ns, "loss.day_start", 0, 86399 * NS_PER_S, "0s", "UTC time of day at which a trading day begins"),
     CONFIG_DURATION(RISK, data_age_max_ns, "data.age_max", 0, 3650 * 86400 * NS_PER_S, "120s", "entries need market data younger than this, or than two bars where that is longer"),
-    CONFIG_INT(RISK, assumed_spread_ticks, "data.assumed_spread_ticks", "ticks", 0, 1000000, "1", "spread of feeds that carry none"),
 };
 const size_t risk_key_count = sizeof(risk_keys) / sizeof(risk_keys[0]);
 

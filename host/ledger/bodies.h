@@ -27,7 +27,7 @@ struct body_verdict {
     uint64_t wish_id;
     int64_t asked_lots, allowed_lots, value, limit;
     int32_t reason, rule;
-    uint32_t purpose, assumed;
+    uint32_t purpose, reserved;
 };
 
 struct body_order {

@@ -123,8 +123,6 @@ int64_t message_number(const struct message *message, const char *key, int64_t f
     return field != NULL && field->is_number ? field->number : fallback;
 }
 
-bool message_has(const struct message *message, const char *key) { return field_find(message, key) != NULL; }
-
 /* ---- writing ---------------------------------------------------------------------------------------------------------------- */
 
 static void put(struct message_line *line, const char *bytes, size_t length) {

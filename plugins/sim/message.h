@@ -32,7 +32,6 @@ int message_parse(struct message *message, const char *line, size_t length);
 const char *message_text(const struct message *message, const char *key);
 /* The field's number, or `fallback` when it is absent or text. */
 int64_t message_number(const struct message *message, const char *key, int64_t fallback);
-bool message_has(const struct message *message, const char *key);
 
 /* A line being written. What does not fit sets `full`; message_end() then returns 0. */
 struct message_line {

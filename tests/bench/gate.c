@@ -57,8 +57,7 @@ int main(void) {
                                .now_ns = 1000 * NS_PER_S, .data_ns = 1000 * NS_PER_S, .data_age_max_ns = 120 * NS_PER_S,
                                .price_ticks = 10000};
     struct proposal proposal = {.wish_id = 1, .instrument = INSTRUMENTS - 1, .position = INSTRUMENTS - 1, .purpose = PURPOSE_ENTRY,
-                                .has_stop = true, .lots = 100, .stop_ticks = 9500, .target_ticks = 11000, .decided_ns = 1000 * NS_PER_S,
-                                .reason_text = "bench"};
+                                .lots = 100, .stop_ticks = 9500, .target_ticks = 11000};
     struct verdict verdict;
     for (uint32_t i = 0; i < SAMPLES; i++) {
         int64_t start = bench_now_ns();
