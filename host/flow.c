@@ -222,6 +222,12 @@ static bool orders_open(const struct engine *e) {
     return false;
 }
 
+/* A deadline runs from the bell: several late seats cost the turn one deadline, not one each. */
+static int64_t time_left(const struct engine *e, const struct seat *s, int64_t timeout_ns) {
+    int64_t left = e->options.deadlines && e->options.clock_ns ? timeout_ns - (e->options.clock_ns() - s->rung_ns) : timeout_ns;
+    return left > 0 ? left : 0;
+}
+
 /* Rings the active seats, lets the caller use the waiting time, collects in roster order, submits what they want. */
 static void decide_active(struct engine *e, uint64_t sequence, uint32_t events) {
     int64_t start = e->options.clock_ns ? e->options.clock_ns() : 0;
@@ -237,7 +243,7 @@ static void decide_active(struct engine *e, uint64_t sequence, uint32_t events) 
     for (uint32_t i = 0; i < e->seat_count; i++) {
         struct seat *s = &e->seats[i];
         if (s->active && s->asked) {
-            collect(e, s, timeout, e->options.deadlines);
+            collect(e, s, time_left(e, s, timeout), e->options.deadlines);
         }
     }
     if (!e->options.sink->brief || orders_open(e)) {
