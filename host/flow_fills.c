@@ -105,12 +105,39 @@ static int reason_of_purpose(uint8_t purpose) {
     return purpose == PURPOSE_STOP ? REASON_STOP_HIT : purpose == PURPOSE_TARGET ? REASON_TARGET_HIT : REASON_NONE;
 }
 
+static void venue_record(struct engine *e, const struct account *a, uint32_t event, uint16_t instrument, int64_t ours, int64_t theirs, const char *text) {
+    struct body_venue body = {.event = event, .ours_lots = ours, .theirs_lots = theirs};
+    snprintf(body.text, sizeof(body.text), "%.90s", text);
+    struct record record;
+    record_fill(&record, RECORD_VENUE, e->now_ns, &body, sizeof(body));
+    record.agent = record_agent(a->index, RECORD_NO_AGENT);
+    record.instrument = instrument;
+    engine_record(e, &record, false);
+}
+
+/* An order that this host never made: another program trades on the account. A bracket names no order. */
+static bool order_is_foreign(const struct engine *e, const char *client_id) {
+    char instance[ORDER_INSTANCE_MAX + 1];
+    uint64_t sequence;
+    return client_id[0] != '\0' &&
+           (order_client_id_parse(client_id, instance, &sequence) != 0 || strcmp(instance, e->options.instance) != 0);
+}
+
+/* Nobody's wish protects an adopted position, so it is told, and the host takes no new risk until an operator says so. */
+static void adoption_tell(struct engine *e, struct account *a, const struct fill *f) {
+    venue_record(e, a, 102, f->instrument, f->lots, 0, "a fill of nobody's order: adopted under the tag external");
+    if (a->index == 0 && e->trading_state == TRADING_ACTIVE) {
+        engine_trading(e, TRADING_REDUCING, e->kill_switch, REASON_POSITION_DESYNC, "a fill of nobody's order was adopted");
+    }
+}
+
 /* Makes the host's own fill out of the report. False when it cannot be placed at all. */
 static bool fill_make(struct engine *e, struct account *a, const struct venue_report *r, const struct order *o, struct fill *f) {
     if (r->instrument >= e->options.instrument_count || r->lots == 0 || r->price_ticks <= 0) {
         return false;
     }
-    int position = o ? o->position : r->position < a->book.position_count ? r->position : -1;
+    bool known = o || (r->position < a->book.position_count && !order_is_foreign(e, r->client_id));
+    int position = o ? o->position : known ? r->position : -1;
     if (position < 0 || (!o && a->book.positions[position].instrument != r->instrument)) {
         position = portfolio_position(&a->book, 0, r->instrument, FLOW_TAG_ADOPTED);
     }
@@ -215,6 +242,8 @@ static void apply_fill(struct engine *e, struct account *a, const struct venue_r
         order_filled(e, a, f.order_id, &f);
     } else if (ended) {
         order_filled_late(e, a, ended, &f);
+    } else if (strncmp(a->book.positions[f.position].tag, FLOW_TAG_ADOPTED, TAG_MAX_BYTES) == 0) {
+        adoption_tell(e, a, &f);
     }
     if (closed) {
         trade.number = e->next_trade++; /* one sequence for all accounts, so that an id names one trade */
@@ -303,16 +332,6 @@ static void apply_absent(struct engine *e, struct account *a, const struct venue
 }
 
 /* ---- the link --------------------------------------------------------------------------------------------------------------------------- */
-
-static void venue_record(struct engine *e, const struct account *a, uint32_t event, uint16_t instrument, int64_t ours, int64_t theirs, const char *text) {
-    struct body_venue body = {.event = event, .ours_lots = ours, .theirs_lots = theirs};
-    snprintf(body.text, sizeof(body.text), "%.90s", text);
-    struct record record;
-    record_fill(&record, RECORD_VENUE, e->now_ns, &body, sizeof(body));
-    record.agent = record_agent(a->index, RECORD_NO_AGENT);
-    record.instrument = instrument;
-    engine_record(e, &record, false);
-}
 
 static void link_down(struct engine *e, struct account *a, const struct venue_report *r) {
     a->link_down = true;

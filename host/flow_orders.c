@@ -417,6 +417,23 @@ static void refuse_placeless(struct engine *e, struct seat *s, struct account *a
     }
 }
 
+static void entries_of_position_back(struct engine *e, struct account *a, uint16_t position) {
+    uint64_t id = 0;
+    for (struct order *o; (o = order_table_after(&a->orders, id)) != NULL;) {
+        id = o->order_id;
+        if (o->position != position || o->purpose != PURPOSE_ENTRY || o->state == ORDER_UNKNOWN) {
+            continue;
+        }
+        if (o->state <= ORDER_DURABLE) {
+            flow_step(e, a, o, ORDER_CANCELLED, REASON_ORDER_SUPERSEDED);
+        } else {
+            o->reason = REASON_ORDER_SUPERSEDED;
+            (void)a->vtable->cancel(a->venue, o, e->now_ns);
+            engine_reports(e);
+        }
+    }
+}
+
 static void wish_apply(struct engine *e, struct seat *s, struct account *a, const struct agent_wish *raw) {
     int found = portfolio_position(&a->book, s->agent, (uint16_t)raw->instrument, raw->tag);
     if (found < 0) {
@@ -440,6 +457,9 @@ static void wish_apply(struct engine *e, struct seat *s, struct account *a, cons
     if (outcome == WISH_REFUSAL) {
         wish_record(e, a, position, raw, NULL, BODY_WISH_REFUSED, reason);
         refusal_count(e, a, reason);
+        if (w->id == raw->wish_id && w->state == AGENT_WISH_SPENT) {
+            entries_of_position_back(e, a, position); /* a used-up id leaves nothing of the older wish on its way in */
+        }
         return;
     }
     a->book.positions[position].wish_id = w->id;

@@ -425,6 +425,14 @@ static bool slot_lost_again(struct replay *p, const struct tape_slot *t) {
     return true;
 }
 
+static void own_again(struct engine *e, const struct tape_own_event *own) {
+    if (own->what == TAPE_OWN_TIME) {
+        engine_timer(e, own->now_ns);
+    } else {
+        (own->what == TAPE_OWN_ASK ? engine_ask : engine_recover)(e);
+    }
+}
+
 static void frame_apply(struct replay *p, const struct frame *f) {
     struct engine *e = p->engine;
     e->mono_ns = f->time_ns;
@@ -460,7 +468,7 @@ static void frame_apply(struct replay *p, const struct frame *f) {
         memcpy(&p->risk, f->bytes, sizeof(p->risk));
         engine_limits(e, &p->risk);
     } else if (f->kind == TAPE_TIMER) {
-        (((const struct tape_own_event *)(const void *)f->bytes)->what == TAPE_OWN_ASK ? engine_ask : engine_recover)(e);
+        own_again(e, (const void *)f->bytes);
     } else if (f->kind == TAPE_RECORD) {
         struct record record;
         if (record_decode(f->bytes, f->size, &record) == 0) {

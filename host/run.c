@@ -238,6 +238,20 @@ static void own_event(struct run *r, enum tape_own what) {
     (what == TAPE_OWN_ASK ? engine_ask : engine_recover)(r->engine);
 }
 
+/* Engine time follows the feed. When a feed that runs in real time falls silent, the wall clock goes on in its place:
+ * lifetimes and holding times end, and data grows old, also without news. */
+#define REALTIME_NS (2 * NS_PER_S)
+static void time_goes_on(struct run *r) {
+    int64_t now = clock_utc_ns(), lag = r->feed_lag_ns;
+    bool realtime = r->summary->bars != 0 && !r->setup->data[0].path && lag < REALTIME_NS && lag > -REALTIME_NS;
+    if (realtime && now - r->engine->now_ns > NS_PER_S + REALTIME_NS) {
+        struct tape_own_event frame = {.what = TAPE_OWN_TIME, .now_ns = now};
+        r->engine->mono_ns = clock_monotonic_ns();
+        run_tape(r, TAPE_TIMER, &frame, sizeof(frame));
+        engine_timer(r->engine, now);
+    }
+}
+
 /* An answer may have been lost: what is still in doubt after a second is asked for again. */
 static void ask_again(struct run *r) {
     if (!engine_orders_known(r->engine) && clock_monotonic_ns() - r->asked_ns > ASK_AGAIN_NS) {
@@ -375,6 +389,7 @@ static void loop(struct run *r) {
     while (!over(r)) {
         once(r, true);
         ask_again(r);
+        time_goes_on(r);
         if (every > 0 && (int64_t)r->engine->turns - r->saved_turns >= every) {
             r->saved_turns = (int64_t)r->engine->turns;
             run_states_save(r);

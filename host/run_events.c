@@ -133,6 +133,7 @@ uint32_t run_market_apply(struct engine *e, const struct host_policy *host, stru
 static void event_apply(struct run *r, const struct venue_market *m) {
     struct tape_market frame;
     r->engine->mono_ns = clock_monotonic_ns();
+    r->feed_lag_ns = clock_utc_ns() - m->time_ns;
     tape_market_encode(m, &frame);
     run_tape(r, TAPE_MARKET, &frame, sizeof(frame));
     if (m->instrument < r->engine->options.instrument_count) {

@@ -57,6 +57,7 @@ struct run {
     /* data files as feed */
     struct feed file_feed;
     int64_t next_file_ns;
+    int64_t feed_lag_ns;          /* wall time less the time of the newest event when it came */
     int signal_fd;
     int64_t started_ns, saved_turns, quote_turn_ns;
     bool lockstep;                /* an unpaced feed: the next turn waits for commits and candidates */

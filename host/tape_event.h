@@ -69,10 +69,11 @@ struct tape_slot {
 };
 
 /* TAPE_TIMER: the loop's own doing. */
-enum tape_own { TAPE_OWN_RECOVER = 1, TAPE_OWN_ASK = 2 };
+enum tape_own { TAPE_OWN_RECOVER = 1, TAPE_OWN_ASK = 2, TAPE_OWN_TIME = 3 };
 
 struct tape_own_event {
     uint64_t what;
+    int64_t now_ns;              /* TIME: engine time moves here, for the feed is silent */
 };
 
 struct tape_operator {
