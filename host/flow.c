@@ -412,7 +412,7 @@ static void overtaken_end(struct engine *e, uint16_t instrument) {
     }
 }
 
-void engine_trade(struct engine *e, uint16_t instrument, int64_t price_ticks, int64_t size_e8, int64_t time_ns) {
+void engine_trade(struct engine *e, uint16_t instrument, int64_t price_ticks, int64_t size_e8, int64_t time_ns, bool start_turn) {
     e->now_ns = time_ns > e->now_ns ? time_ns : e->now_ns;
     struct venue_market event = {.kind = VENUE_TRADE, .instrument = instrument, .time_ns = time_ns, .trade_ticks = price_ticks,
                                  .trade_size_e8 = size_e8};
@@ -421,6 +421,9 @@ void engine_trade(struct engine *e, uint16_t instrument, int64_t price_ticks, in
         market_append_tick(&e->market, instrument, time_ns, price_ticks, size_e8);
     }
     market_to_venues(e, &event);
+    if (start_turn) {
+        turn(e, AGENT_EVENT_TRADE);
+    }
 }
 
 void engine_quote(struct engine *e, uint16_t instrument, const struct quote *q, bool start_turn) {

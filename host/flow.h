@@ -134,8 +134,9 @@ int engine_seat_add(struct engine *engine, const struct engine_seat *seat, struc
 void engine_bars(struct engine *engine, const struct bar_turn *turn, const struct agent_bar *converted);
 /* A quote or trade: moves prices and protection; starts a turn for agents that asked for it when `start_turn`. */
 void engine_quote(struct engine *engine, uint16_t instrument, const struct quote *quote, bool start_turn);
-/* A trade print, for venues that fill from the market. */
-void engine_trade(struct engine *engine, uint16_t instrument, int64_t price_ticks, int64_t size_e8, int64_t time_ns);
+/* A trade print, for venues that fill from the market and for agents that asked for it when `start_turn`. */
+void engine_trade(struct engine *engine, uint16_t instrument, int64_t price_ticks, int64_t size_e8, int64_t time_ns,
+                  bool start_turn);
 /* A commit is done: what it covers may leave. */
 void engine_durable(struct engine *engine, const struct durable_token *token);
 /* Intents that the journal gave up (`lost` says which): entries are cancelled. */

@@ -93,12 +93,15 @@ void run_slot(void *context, uint32_t seat, int outcome) {
 
 /* ---- market events into the engine ------------------------------------------------------------------------------------------------------ */
 
-static bool quotes_wanted(const struct engine *e) {
+/* Does a quote or trade at this time start a turn: some agent asked for it, and the last such turn is long enough ago? */
+static bool turn_due(const struct engine *e, const struct host_policy *host, uint32_t event, int64_t time_ns, int64_t *last_ns) {
     bool wanted = false;
     for (uint32_t i = 0; i < e->seat_count; i++) {
-        wanted = wanted || (e->seats[i].needs.events & (AGENT_EVENT_QUOTE | AGENT_EVENT_TRADE)) != 0;
+        wanted = wanted || (e->seats[i].needs.events & event) != 0;
     }
-    return wanted;
+    bool due = wanted && time_ns - *last_ns >= host->turn_min_interval_ns;
+    *last_ns = due ? time_ns : *last_ns;
+    return due;
 }
 
 static void bar_collect(struct bar_turn *turn, struct bar *bars, const struct venue_market *m) {
@@ -121,11 +124,11 @@ uint32_t run_market_apply(struct engine *e, const struct host_policy *host, stru
         engine_bars(e, turn, NULL);
         turn->count = 0;
     } else if (m->kind == VENUE_QUOTE) {
-        bool starts = m->time_ns - *quote_turn_ns >= host->turn_min_interval_ns && quotes_wanted(e);
-        *quote_turn_ns = starts ? m->time_ns : *quote_turn_ns;
+        bool starts = turn_due(e, host, AGENT_EVENT_QUOTE, m->time_ns, quote_turn_ns);
         engine_quote(e, m->instrument, &m->quote, starts);
     } else if (m->kind == VENUE_TRADE) {
-        engine_trade(e, m->instrument, m->trade_ticks, m->trade_size_e8, m->time_ns);
+        bool starts = turn_due(e, host, AGENT_EVENT_TRADE, m->time_ns, quote_turn_ns);
+        engine_trade(e, m->instrument, m->trade_ticks, m->trade_size_e8, m->time_ns, starts);
     }
     return count;
 }

@@ -194,7 +194,7 @@ static struct bar bar_of(uint64_t n) {
 /* Trade number n at time n. */
 static void trade(struct desk *d) {
     int64_t time_ns = (int64_t)d->trades++;
-    engine_trade(d->engine, 0, watch_trade_price(time_ns), watch_trade_size(time_ns) * E8, time_ns);
+    engine_trade(d->engine, 0, watch_trade_price(time_ns), watch_trade_size(time_ns) * E8, time_ns, false);
 }
 
 static void turn(struct desk *d) {

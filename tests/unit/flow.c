@@ -663,6 +663,36 @@ static void test_nonsense_of_a_venue_halts(void **state) {
     done(r);
 }
 
+/* Nothing left, so nothing is known to the venue: an entry's moment is over, an exit is still needed. */
+static void test_an_exit_the_venue_did_not_take_goes_with_the_next_commit(void **state) {
+    (void)state;
+    struct rig *r = holding();
+    uint32_t sent = r->exchange.sent_count;
+    r->exchange.submit_code = ERROR_VENUE;
+    rig_wish(r, 0, 2, 0, 0, 0);
+    rig_turn(r);
+    assert_int_equal(r->exchange.sent_count, sent);
+    assert_int_equal(orders_of(r)->count, 1);
+    assert_int_equal(orders_of(r)->open[0].state, ORDER_DURABLE);
+    r->exchange.submit_code = 0;
+    rig_commit(r);
+    assert_int_equal(r->exchange.sent_count, sent + 1);
+    assert_int_equal(r->exchange.sent[sent].lots, -5);
+    done(r);
+}
+
+static void test_a_trade_starts_a_turn_for_those_who_asked(void **state) {
+    (void)state;
+    struct rig *r = two_agents(true);
+    r->engine->seats[0].needs.events = AGENT_EVENT_TRADE;
+    uint64_t first = r->seats[0].rings, second = r->seats[1].rings;
+    engine_trade(r->engine, 0, 100, E8, r->now_ns, true);
+    engine_trade(r->engine, 0, 100, E8, r->now_ns, false);
+    assert_int_equal(r->seats[0].rings, first + 1);
+    assert_int_equal(r->seats[1].rings, second);
+    done(r);
+}
+
 static void test_a_lost_link_makes_orders_unknown_and_they_keep_using_limits(void **state) {
     (void)state;
     struct rig *r = two_agents(true);
@@ -903,6 +933,8 @@ int main(void) {
         cmocka_unit_test(test_a_fill_after_the_cancel_is_a_position_with_a_stop),
         cmocka_unit_test(test_a_fill_of_an_order_nobody_knows_is_adopted),
         cmocka_unit_test(test_nonsense_of_a_venue_halts),
+        cmocka_unit_test(test_an_exit_the_venue_did_not_take_goes_with_the_next_commit),
+        cmocka_unit_test(test_a_trade_starts_a_turn_for_those_who_asked),
         cmocka_unit_test(test_a_lost_link_makes_orders_unknown_and_they_keep_using_limits),
         cmocka_unit_test(test_entries_do_not_leave_while_the_link_is_down_and_exits_wait),
         cmocka_unit_test(test_an_absent_entry_is_stale_and_an_absent_exit_goes_out_again),
