@@ -79,6 +79,7 @@ struct engine {
     uint64_t limits_generation;
     uint8_t trading_state;
     bool kill_switch;
+    bool adopted;                    /* a fill of nobody's order came: judged when all reports are applied */
     bool failed;                     /* an invariant broke or a watchdog fired: the run is worth nothing */
     struct error failure;
     uint32_t report_head, report_count;

@@ -123,11 +123,19 @@ static bool order_is_foreign(const struct engine *e, const char *client_id) {
            (order_client_id_parse(client_id, instance, &sequence) != 0 || strcmp(instance, e->options.instance) != 0);
 }
 
-/* Nobody's wish protects an adopted position, so it is told, and the host takes no new risk until an operator says so. */
-static void adoption_tell(struct engine *e, struct account *a, const struct fill *f) {
-    venue_record(e, a, 102, f->instrument, f->lots, 0, "a fill of nobody's order: adopted under the tag external");
-    if (a->index == 0 && e->trading_state == TRADING_ACTIVE) {
-        engine_trading(e, TRADING_REDUCING, e->kill_switch, REASON_POSITION_DESYNC, "a fill of nobody's order was adopted");
+static bool is_adopted(const struct position *p) { return strncmp(p->tag, FLOW_TAG_ADOPTED, TAG_MAX_BYTES) == 0; }
+
+/* Nobody's wish protects an adopted position: while one is open the host takes no new risk until an operator says so. Asked
+ * when the venue has told everything and positions were compared: what was opened may have been closed again since. */
+static void adoption_judge(struct engine *e) {
+    const struct account *a = e->accounts[0];
+    bool open = false;
+    for (uint32_t k = 0; k < a->book.open_count; k++) {
+        open = open || is_adopted(&a->book.positions[a->book.open[k]]);
+    }
+    e->adopted = false;
+    if (open && e->trading_state == TRADING_ACTIVE) {
+        engine_trading(e, TRADING_REDUCING, e->kill_switch, REASON_POSITION_DESYNC, "a position of nobody's order was adopted");
     }
 }
 
@@ -242,8 +250,9 @@ static void apply_fill(struct engine *e, struct account *a, const struct venue_r
         order_filled(e, a, f.order_id, &f);
     } else if (ended) {
         order_filled_late(e, a, ended, &f);
-    } else if (strncmp(a->book.positions[f.position].tag, FLOW_TAG_ADOPTED, TAG_MAX_BYTES) == 0) {
-        adoption_tell(e, a, &f);
+    } else if (is_adopted(&a->book.positions[f.position])) {
+        venue_record(e, a, 102, f.instrument, f.lots, 0, "a fill of nobody's order: adopted under the tag external");
+        e->adopted = e->adopted || a->index == 0;
     }
     if (closed) {
         trade.number = e->next_trade++; /* one sequence for all accounts, so that an id names one trade */
@@ -432,6 +441,9 @@ void engine_reports(struct engine *e) {
     }
     e->report_head = 0;
     e->report_count = 0;
+    if (e->adopted && e->accounts[0]->compared && !e->accounts[0]->comparing) {
+        adoption_judge(e);
+    }
 }
 
 /* What the host had decided and not yet ordered when it ended: a flatten, an exit, a newer wish behind an older order. */
