@@ -215,7 +215,7 @@ static void collect(struct engine *e, struct seat *s, int64_t timeout_ns, bool k
 
 static bool orders_open(const struct engine *e) {
     for (uint32_t i = 0; i < e->account_count; i++) {
-        if (e->accounts[i]->orders.count != 0) {
+        if (e->accounts[i]->orders.count != 0 || e->accounts[i]->protects != 0) {
             return true;
         }
     }

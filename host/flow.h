@@ -32,6 +32,8 @@ struct account {
     struct venue *venue;
     struct matcher *matcher;         /* of the venue when that is match_venue: bars need no call while it is idle */
     struct order_table orders;
+    uint32_t protects;               /* positions whose new stop waits for its record to be durable */
+    uint64_t protect_intent[POSITIONS_MAX]; /* sequence of that PROTECT record, 0 = none waits */
     bool replan[POSITIONS_MAX];      /* the position waits for its old orders to end */
     int32_t closing[POSITIONS_MAX];  /* the same, to be closed by the host for this reason */
     uint64_t ended_count;

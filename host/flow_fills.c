@@ -403,7 +403,14 @@ static void positions_compare(struct engine *e, struct account *a) {
     }
     a->differed = (uint8_t)(differs && unsure ? a->differed + 1 : 0);
     a->comparing = a->differed != 0 && a->differed < COMPARISONS_MAX; /* a fill may be on its way: asked again */
+    bool first = !a->compared;
     a->compared = a->compared || !a->comparing;
+    if (!differs && first) {
+        /* after a start the venue may still have the stop of before a crash: the books' is told again */
+        for (uint32_t k = 0; k < a->book.open_count; k++) {
+            flow_protect_again(e, a, a->book.open[k]);
+        }
+    }
     if (!differs) {
         venue_record(e, a, 100, RECORD_NO_INDEX, 0, 0, "positions agree");
     } else if (!a->comparing) {

@@ -273,9 +273,28 @@ void flow_protect(struct engine *e, struct account *a, uint16_t position, int64_
     record_fill(&record, RECORD_PROTECT, e->now_ns, &body, sizeof(body));
     record_about(&record, a, position);
     record.parent = a->wishes[position].record_id;
-    engine_record(e, &record, true);
-    if (tell_venue && !same) {
-        (void)a->vtable->protect(a->venue, p->instrument, position, stop, target, e->now_ns);
+    uint64_t intent = engine_record(e, &record, true);
+    if (tell_venue && !same && intent != 0) {
+        a->protects += a->protect_intent[position] == 0;
+        a->protect_intent[position] = intent;
+    }
+}
+
+/* New stops leave like orders do: after their record. */
+static void protects_release(struct engine *e, struct account *a, const struct durable_token *token) {
+    for (uint32_t k = 0; a->protects != 0 && k < a->book.position_count; k++) {
+        if (a->protect_intent[k] != 0 && a->protect_intent[k] <= token->through) {
+            a->protect_intent[k] = 0;
+            a->protects--;
+            flow_protect_again(e, a, (uint16_t)k);
+        }
+    }
+}
+
+void flow_protect_again(struct engine *e, struct account *a, uint16_t position) {
+    const struct position *p = &a->book.positions[position];
+    if (p->lots != 0 && (p->stop_ticks != 0 || p->target_ticks != 0)) {
+        (void)a->vtable->protect(a->venue, p->instrument, position, p->stop_ticks, p->target_ticks, e->now_ns);
     }
 }
 
@@ -515,6 +534,7 @@ void flow_submit(struct engine *e) {
     bool waiting = false;
     for (uint32_t i = 0; i < e->account_count && !waiting; i++) {
         struct order_table *t = &e->accounts[i]->orders;
+        waiting = e->accounts[i]->protects != 0;
         for (uint32_t k = 0; k < t->count && !waiting; k++) {
             waiting = t->open[k].state == ORDER_NEW;
         }
@@ -570,6 +590,7 @@ void engine_durable(struct engine *e, const struct durable_token *token) {
     for (uint32_t n = 0; n < e->account_count; n++) {
         struct account *a = e->accounts[n];
         uint64_t id = 0;
+        protects_release(e, a, token);
         for (struct order *o; (o = order_table_after(&a->orders, id)) != NULL;) {
             id = o->order_id;
             bool held_back = o->state == ORDER_DURABLE && !a->link_down && o->purpose != PURPOSE_ENTRY;

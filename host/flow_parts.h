@@ -16,6 +16,8 @@ void flow_expire(struct engine *e);
 /* Steps, journals, and drops the order when the step is terminal (then `order` is dangling). */
 void flow_step(struct engine *e, struct account *a, struct order *order, enum order_state to, int reason);
 void flow_protect(struct engine *e, struct account *a, uint16_t position, int64_t stop_ticks, int64_t target_ticks, bool tell_venue);
+/* Tells the venue the stop and target that the books have for an open position. */
+void flow_protect_again(struct engine *e, struct account *a, uint16_t position);
 void flow_close(struct engine *e, struct account *a, uint16_t position, int reason);
 void flow_cancel_entries(struct engine *e, struct account *a, int agent, int reason);
 void flow_working(struct account *a, const struct order *order, int64_t lots);
