@@ -167,6 +167,8 @@ int engine_fold(struct engine *engine, uint64_t sequence, const struct record *r
 /* Whose a record is at this point of the fold: candidates are known by name, their place at the table may change from run to run.
  * NULL = a candidate's that is no longer here. */
 struct account *engine_folded(const struct engine *engine, const struct record *record);
+/* After the fold and before a venue is opened, which may tell fills at once: every open order may have left, so it is UNKNOWN. */
+void engine_doubt(struct engine *engine);
 /* After the fold and before the first event: orders that may have left are UNKNOWN and queried, fills are asked for again. */
 void engine_recover(struct engine *engine);
 /* False while an order's fate is still to be told, or positions have not been compared: a start has to wait. */

@@ -471,13 +471,9 @@ static void recover_plan(struct engine *e, struct account *a, uint16_t position)
     }
 }
 
-void engine_recover(struct engine *e) {
+void engine_doubt(struct engine *e) {
     for (uint32_t n = 0; n < e->account_count; n++) {
         struct account *a = e->accounts[n];
-        for (uint32_t k = 0; a->vtable == &match_venue && k < a->book.position_count; k++) {
-            const struct position *p = &a->book.positions[k];
-            matcher_adopt(match_venue_matcher(a->venue), p->instrument, (uint16_t)k, p->lots, p->stop_ticks, p->target_ticks);
-        }
         for (uint32_t i = 0; i < a->orders.count; i++) {
             struct order *o = &a->orders.open[i];
             if (o->state == ORDER_NEW) {
@@ -486,6 +482,17 @@ void engine_recover(struct engine *e) {
             if (o->state != ORDER_UNKNOWN) {
                 flow_step(e, a, o, ORDER_UNKNOWN, REASON_NONE);
             }
+        }
+    }
+}
+
+void engine_recover(struct engine *e) {
+    engine_doubt(e);
+    for (uint32_t n = 0; n < e->account_count; n++) {
+        struct account *a = e->accounts[n];
+        for (uint32_t k = 0; a->vtable == &match_venue && k < a->book.position_count; k++) {
+            const struct position *p = &a->book.positions[k];
+            matcher_adopt(match_venue_matcher(a->venue), p->instrument, (uint16_t)k, p->lots, p->stop_ticks, p->target_ticks);
         }
         ask_everything(e, a);
         for (uint32_t k = 0; k < a->book.position_count; k++) {

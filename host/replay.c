@@ -428,6 +428,8 @@ static bool slot_lost_again(struct replay *p, const struct tape_slot *t) {
 static void own_again(struct engine *e, const struct tape_own_event *own) {
     if (own->what == TAPE_OWN_TIME) {
         engine_timer(e, own->now_ns);
+    } else if (own->what == TAPE_OWN_DOUBT) {
+        engine_doubt(e);
     } else {
         (own->what == TAPE_OWN_ASK ? engine_ask : engine_recover)(e);
     }

@@ -387,6 +387,9 @@ static void start_record(struct run *r) {
 int run_open(struct run *r, struct error *error) {
     r->events = calloc(RUN_EVENTS_MAX, sizeof(*r->events));
     r->state_bytes = calloc(1, AGENT_STATE_MAX);
+    if (r->events) {
+        memset(r->events, 0, RUN_EVENTS_MAX * sizeof(*r->events)); /* present from the start, as the arena is */
+    }
     r->signal_fd = -1;
     r->watch_fd = -1;
     r->market.fd = -1;
@@ -408,6 +411,9 @@ int run_open(struct run *r, struct error *error) {
         run_proxy(r);
         run_tape_start(r);
         start_record(r);
+        struct tape_own_event doubt = {.what = TAPE_OWN_DOUBT};
+        run_tape(r, TAPE_TIMER, &doubt, sizeof(doubt));
+        engine_doubt(r->engine);
         code = venues_open(r, error);
         engine_reports(r->engine);
     }

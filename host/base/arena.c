@@ -8,6 +8,7 @@
 #include "base/arena.h"
 
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@ int arena_init(struct arena *arena, size_t size) {
     if (bytes == MAP_FAILED) {
         return ERROR_SYSTEM;
     }
+    memset(bytes, 0, rounded); /* every page is present now: nothing grows while the host runs, and no turn waits for one */
     arena->bytes = bytes;
     arena->size = rounded;
     return 0;
