@@ -511,7 +511,8 @@ int replay(struct setup *setup, const char *home, struct replay_result *result, 
     p.home = home;
     p.market.fd = -1;
     run_tape_path(home, path, sizeof(path));
-    int code = tape_read(path, frame_keep, &p, error);
+    bool torn = false; /* a killed run is replayed as far as it came */
+    int code = tape_read_killed(path, frame_keep, &p, &torn, error);
     if (code && p.error.code) {
         *error = p.error;
     }

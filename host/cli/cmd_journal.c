@@ -290,6 +290,7 @@ static int journal_prove(const struct request *request) {
     }
     struct journal_verified seen;
     struct error journal = {0}, tape = {0};
+    bool torn = false;
     uint64_t frames = 0;
     bool has_tape = access(request->tape, F_OK) == 0;
     int code = journal_check(request->path, &seen, &journal);
@@ -297,11 +298,14 @@ static int journal_prove(const struct request *request) {
         return cli_fail("journal", request->json, &journal);
     }
     if (has_tape) {
-        int tape_code = tape_read(request->tape, tape_count, &frames, &tape);
+        int tape_code = tape_read_killed(request->tape, tape_count, &frames, &torn, &tape);
         has_tape = tape_code != ERROR_NOT_FOUND;
         tape.code = has_tape ? tape_code : 0;
     }
     (request->json ? verify_json : verify_text)(&seen, &journal, has_tape, frames, &tape);
+    if (torn && !request->json) {
+        puts("tape: its host was killed within a frame; the next start cuts what is left of it");
+    }
     if (journal.code != 0) {
         return cli_fail("journal", false, &journal); /* as JSON it has been said above */
     }

@@ -226,9 +226,22 @@ static int head_first(const char *name, const struct tape_head *head, uint32_t n
     return right ? 0 : error_set(error, ERROR_INTEGRITY, "%s at 0: the head is of another segment (%u)", name, head->number);
 }
 
+/* A kill in the middle of a write leaves the beginning of a frame at the very end, and nothing else. */
+static bool tail_is_torn(const unsigned char *segment, size_t length, size_t good) {
+    struct frame_head head = {0};
+    const char *wrong = good >= HEAD_BYTES && good < length ? frame_check(segment + good, length - good, &head) : NULL;
+    return wrong != NULL && length - good < FRAME_BYTES + head.size;
+}
+
 int tape_read(const char *directory,
               int (*frame)(void *context, enum tape_kind kind, int64_t time_ns, const unsigned char *bytes, size_t size),
               void *context, struct error *error) {
+    return tape_read_killed(directory, frame, context, NULL, error);
+}
+
+int tape_read_killed(const char *directory,
+                     int (*frame)(void *context, enum tape_kind kind, int64_t time_ns, const unsigned char *bytes, size_t size),
+                     void *context, bool *torn, struct error *error) {
     uint32_t lowest = 0, highest = 0;
     uint64_t before_bytes = 0;
     struct tape_head before;
@@ -257,7 +270,12 @@ int tape_read(const char *directory,
             before_bytes = length;
             code = code == 0 ? head_first(name, &before, number, error) : code;
         }
-        code = code != 0 ? code : tape_read_segment(name, bytes, length, frame, context, NULL, error);
+        size_t good = 0;
+        code = code != 0 ? code : tape_read_segment(name, bytes, length, frame, context, &good, error);
+        if (code == ERROR_INTEGRITY && torn != NULL && number == highest && tail_is_torn(bytes, length, good)) {
+            *torn = true;
+            code = 0;
+        }
         free(bytes);
     }
     close(directory_fd);

@@ -13,6 +13,7 @@
 #ifndef LEDGER_TAPE_H
 #define LEDGER_TAPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,6 +57,12 @@ void tape_close(struct tape *tape);
 int tape_read(const char *directory,
               int (*frame)(void *context, enum tape_kind kind, int64_t time_ns, const unsigned char *bytes, size_t size),
               void *context, struct error *error);
+
+/* The same for a tape whose host was killed: half a frame at its very end is no damage but the place where it ended; `torn`
+ * (may be NULL: damage all the same) becomes true then. The next tape_open() cuts it. */
+int tape_read_killed(const char *directory,
+                     int (*frame)(void *context, enum tape_kind kind, int64_t time_ns, const unsigned char *bytes, size_t size),
+                     void *context, bool *torn, struct error *error);
 
 /* The same for one segment in memory, `name` standing for its file; `good` (may be NULL) = the bytes that are in order. */
 int tape_read_segment(const char *name, const unsigned char *segment, size_t length,
