@@ -405,13 +405,10 @@ static void market_again(struct replay *p, const struct frame *f) {
     run_market_apply(p->engine, &p->head.host, &p->turn, p->bars, &p->quote_turn_ns, &e);
 }
 
-/* Reports that came by themselves are applied together, as they were polled. */
-static void reports_again(struct replay *p) {
-    for (const struct frame *f; (f = here(p)) && f->kind == TAPE_REPORT; p->at++) {
-        const struct tape_report *t = (const void *)f->bytes;
-        engine_report(&p->contexts[0], &t->report);
-    }
-    engine_reports(p->engine);
+/* A report that came by itself waits, as it did then, for the next thing that applies reports. */
+static void report_again(struct replay *p, const struct frame *f) {
+    engine_report(&p->contexts[0], &((const struct tape_report *)(const void *)f->bytes)->report);
+    p->at++;
 }
 
 /* A slot that died without being asked for a turn: while it saved its state. */
@@ -428,6 +425,8 @@ static bool slot_lost_again(struct replay *p, const struct tape_slot *t) {
 static void own_again(struct engine *e, const struct tape_own_event *own) {
     if (own->what == TAPE_OWN_TIME) {
         engine_timer(e, own->now_ns);
+    } else if (own->what == TAPE_OWN_REPORTS) {
+        engine_reports(e);
     } else if (own->what == TAPE_OWN_DOUBT) {
         engine_doubt(e);
     } else {
@@ -440,7 +439,7 @@ static void frame_apply(struct replay *p, const struct frame *f) {
     e->mono_ns = f->time_ns;
     switch (f->kind) {
     case TAPE_MARKET: market_again(p, f); return;
-    case TAPE_REPORT: reports_again(p); return;
+    case TAPE_REPORT: report_again(p, f); return;
     case TAPE_SLOT: {
         size_t before = p->at;
         if (slot_lost_again(p, (const void *)f->bytes)) {

@@ -180,7 +180,7 @@ static void venues_poll(struct run *r) {
     if (r->venue.venue && !(blocked && r->venue.is_feed)) {
         ended = r->venue.vtable->poll(r->venue.venue, now);
     }
-    engine_reports(r->engine);
+    run_reports(r);
     if (r->feed.venue && !blocked) {
         ended = r->feed.vtable->poll(r->feed.venue, now);
     }

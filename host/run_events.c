@@ -61,6 +61,14 @@ void run_report(void *context, const struct venue_report *report) {
     engine_report(&r->contexts[0], report);
 }
 
+void run_reports(struct run *r) {
+    struct tape_own_event frame = {.what = TAPE_OWN_REPORTS};
+    if (r->engine->report_count != 0) {
+        run_tape(r, TAPE_TIMER, &frame, sizeof(frame));
+        engine_reports(r->engine);
+    }
+}
+
 void run_market(void *context, const struct venue_market *event) {
     struct run *r = context;
     if (r->event_count < RUN_EVENTS_MAX) {

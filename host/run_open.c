@@ -415,7 +415,7 @@ int run_open(struct run *r, struct error *error) {
         run_tape(r, TAPE_TIMER, &doubt, sizeof(doubt));
         engine_doubt(r->engine);
         code = venues_open(r, error);
-        engine_reports(r->engine);
+        run_reports(r);
     }
     return code;
 }

@@ -78,6 +78,8 @@ void run_report(void *context, const struct venue_report *report); /* venue_host
 /* One market event into the engine; `turn` and `bars` collect a turn's bars. Returns the bars of a turn that it ended. */
 uint32_t run_market_apply(struct engine *engine, const struct host_policy *host, struct bar_turn *turn, struct bar *bars,
                           int64_t *quote_turn_ns, const struct venue_market *event);
+/* What was told since is applied now; the tape knows where, for two polls are not one. */
+void run_reports(struct run *run);
 void run_slot(void *context, uint32_t seat, int outcome);
 void run_drain(struct run *run);                                   /* queued market events reach the engine */
 void run_file_turn(struct run *run);                               /* the next turn of the data files */

@@ -69,7 +69,7 @@ struct tape_slot {
 };
 
 /* TAPE_TIMER: the loop's own doing. */
-enum tape_own { TAPE_OWN_RECOVER = 1, TAPE_OWN_ASK = 2, TAPE_OWN_TIME = 3, TAPE_OWN_DOUBT = 4 };
+enum tape_own { TAPE_OWN_RECOVER = 1, TAPE_OWN_ASK = 2, TAPE_OWN_TIME = 3, TAPE_OWN_DOUBT = 4, TAPE_OWN_REPORTS = 5 };
 
 struct tape_own_event {
     uint64_t what;
